@@ -1,0 +1,218 @@
+"""A model for each payload on the bus, and nothing else.
+
+Payloads are JSON objects in UTF-8; every one bears `id`, `source` and `time`. Readers ignore fields that they don't
+know, so that a newer sender does not break an older reader.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import uuid4
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Lang = Literal["ja", "en"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+"""A client, conversation or function in a topic: one level, no wildcard, no slash."""
+Key = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _fresh() -> str:
+    return uuid4().hex
+
+
+class Message(BaseModel):
+    """What every payload bears."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: Key = Field(default_factory=_fresh)
+    source: str = ""
+    time: AwareDatetime = Field(default_factory=_now)
+
+
+class Say(Message):
+    """A client says something; repeated with the same `turn_id` until it is accepted."""
+
+    turn_id: Key
+    text: str
+    said_at: AwareDatetime | None = None
+    lang: Lang | None = None
+
+
+class Accepted(Message):
+    """The turn is on disk."""
+
+    turn_id: Key
+
+
+class Utterance(BaseModel):
+    """One message of the dialogue."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class Pending(BaseModel):
+    """A call that waits for an argument: the user has been asked for `missing`."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    function: Name
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    missing: list[str] = Field(default_factory=list)
+
+
+class Turn(Message):
+    """A user's turn with its context, as routers see it."""
+
+    turn_id: Key
+    client: Name
+    conversation: Name
+    text: str
+    lang: Lang
+    said_at: AwareDatetime
+    history: list[Utterance] = Field(default_factory=list)
+    pending: Pending | None = None
+    attempt: int = Field(1, ge=1)
+
+
+class Route(Message):
+    """What a router decided. `unserved`: the function has no live worker, so no call was made."""
+
+    turn: Turn
+    function: Name | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    missing: list[str] = Field(default_factory=list)
+    confidence: float = Field(ge=0, le=1)
+    router: str
+    took_ms: float
+    unserved: bool = False
+
+
+class CallContext(BaseModel):
+    """What a function worker returns untouched: whose turn it is, and the turn itself, sealed.
+
+    The seal keeps the dialogue from function workers and proves that the call was made (`agent.seal`).
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    client: Name
+    conversation: Name
+    turn_id: Key
+    sealed: str
+
+
+class Call(Message):
+    """A call of a function; `call_id` is the same for every attempt of the turn."""
+
+    call_id: Key
+    function: Name
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    lang: Lang = "en"
+    said_at: AwareDatetime = Field(default_factory=_now)
+    context: dict[str, Any] = Field(default_factory=dict)
+    reply_to: str = ""
+    expires_at: AwareDatetime | None = None
+
+
+class Error(BaseModel):
+    """Why a call failed."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    code: str
+    message: str
+
+
+class Result(Message):
+    """What a function gave."""
+
+    call_id: Key
+    function: Name
+    status: Literal["ok", "error"]
+    data: dict[str, Any] = Field(default_factory=dict)
+    summary: str = ""
+    error: Error | None = None
+    context: dict[str, Any] = Field(default_factory=dict)
+    took_ms: float = 0
+
+
+class Chunk(Message):
+    """A piece of a reply while it is being made; `seq` counts from 0."""
+
+    turn_id: Key
+    attempt: int = 1
+    seq: int = Field(ge=0)
+    text: str
+
+
+class Final(Message):
+    """The reply to a turn, whole. Each accepted turn gets one."""
+
+    turn_id: Key
+    attempt: int = 1
+    status: Literal["ok", "failed"]
+    text: str
+    function: str | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    router: str | None = None
+    replier: str | None = None
+    took_ms: dict[str, float] = Field(default_factory=dict)
+
+
+class Cancel(Message):
+    """Stop generating the reply to this turn."""
+
+    turn_id: Key
+
+
+class Notice(Message):
+    """Something that happens by itself, such as a reminder that falls due."""
+
+    function: str
+    text: str
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Example(BaseModel):
+    """A sentence that calls the function, with the arguments that it gives."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    text: Annotated[str, Field(min_length=1, max_length=1000)]
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    lang: Lang | None = None
+
+
+class Card(Message):
+    """What a function does and takes, as its worker says it. Retained under `function/{name}`."""
+
+    name: Name
+    description: Annotated[str, Field(max_length=2000)]
+    parameters: Mapping[str, Any] = Field(default_factory=dict)
+    examples: Annotated[list[Example], Field(max_length=500)] = Field(default_factory=list)
+    version: str = "1"
+
+
+class Status(Message):
+    """Who is there. Retained; `offline` is the client's last will."""
+
+    state: Literal["online", "offline"]
+    role: str
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Dead(Message):
+    """A payload that was refused, where it came from and why. Long payloads are cut."""
+
+    topic: str
+    reason: str
+    payload: str

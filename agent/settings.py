@@ -1,0 +1,95 @@
+"""Every setting of FuncGemma with its default, in one class.
+
+A value comes from, in this order: the environment (`FUNCGEMMA_…`), a `.env` file, `funcgemma.toml` in the project's
+folder, and the default below.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""The checkout: `mosquitto.conf` and `data/` lie here."""
+
+
+class Settings(BaseSettings):
+    """All settings; each can be set as `FUNCGEMMA_<NAME>` in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FUNCGEMMA_",
+        env_file=PROJECT / ".env",
+        toml_file=PROJECT / "funcgemma.toml",
+        extra="ignore",
+        frozen=True,
+    )
+
+    home: Path = Field(PROJECT / "data" / "run", description="folder with all state of this installation")
+    lang: Literal["ja", "en"] | None = Field(None, description="language of replies where the turn does not tell")
+    debug: bool = Field(False, description="stack traces and debug logs")
+
+    # ---- bus
+    topic_root: str = Field("fg/v1", description="what every topic starts with")
+    host: str = Field("127.0.0.1", description="the broker's address")
+    port: int = Field(18830, description="the broker's port")
+    external_broker: bool = Field(False, description="use a broker that runs already; `funcgemma up` starts none")
+    broker_url: str | None = Field(None, description="mqtt[s]://name:secret@host:port; overrides the rest")
+    tls: bool = Field(False, description="TLS to the broker")
+    tls_ca: Path | None = Field(None, description="certificate authority to trust, PEM")
+    keepalive_s: int = Field(15, description="MQTT keep-alive, seconds")
+    session_expiry_s: int = Field(7 * 86400, description="how long the broker keeps the messages of an absent worker")
+    mosquitto: Path | None = Field(None, description="mosquitto program; looked for where not given")
+
+    # ---- limits
+    max_text: int = Field(8000, description="longest turn, characters")
+    max_packet: int = Field(4 * 1024 * 1024, description="largest packet on the bus, bytes")
+    concurrency: int = Field(64, description="messages that a worker handles at once")
+
+    # ---- a turn's life
+    say_repeat_s: float = Field(2.0, description="a client repeats `say` after this while nothing is accepted")
+    resend_s: float = Field(10.0, description="a turn without progress is sent again after this")
+    reply_s: float = Field(180.0, description="the same while a reply is being generated")
+    max_attempts: int = Field(3, description="how often a turn is sent again before it is given up")
+    serve_grace_s: float = Field(3.0, description="how long a call waits for the absent worker of its function")
+    history_messages: int = Field(6, description="messages of context that a turn carries")
+    journal_sync: Literal["full", "normal"] = Field("full", description="fsync on each commit (full) or not (normal)")
+
+    # ---- routing
+    router: Literal["embedded"] = Field("embedded", description="which router decides")
+    cases: Path = Field(PROJECT / "data" / "test", description="labelled cases that the embedded router learns from")
+    threshold: float = Field(0.5, description="least confidence for a call, 0 to 1")
+
+    # ---- replies
+    chunk_chars: int = Field(12, description="characters in a chunk of an offline reply")
+
+    # ---- functions
+    offline: bool = Field(False, description="functions use no network")
+    http_timeout_s: float = Field(4.0, description="one request to a web service, seconds")
+    http_retries: int = Field(1, description="repeats of a failed request")
+    http_cache_s: float = Field(900.0, description="how long an answer of a web service is kept")
+    http_offline_s: float = Field(60.0, description="how long an unreachable service is left alone")
+    open_meteo_url: str = Field("https://api.open-meteo.com", description="weather forecasts")
+    open_meteo_geocoding_url: str = Field("https://geocoding-api.open-meteo.com", description="places by name")
+    wikipedia_url: str = Field("https://{lang}.wikipedia.org", description="encyclopedia; {lang} is ja or en")
+    wikivoyage_url: str = Field("https://{lang}.wikivoyage.org", description="travel guide; {lang} is ja or en")
+    wikidata_url: str = Field("https://www.wikidata.org", description="facts about people")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not used here
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Puts the TOML file behind the environment."""
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,270 @@
+"""Typed async functions with docstrings become functions of the assistant.
+
+The card's JSON Schema comes from the signature, its descriptions from the docstring (Google style). What is covered:
+`str`, `int`, `float`, `bool`, `Literal`, `list` of these, `X | None` and defaults. What is not: nested objects, since
+small routers fill flat schemas only.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import re
+import sys
+import types
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from agent.messages import Card, Example, Lang
+from agent.settings import Settings
+from functions.web import Web
+
+_JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+class FunctionError(Exception):
+    """Raised when a function can't do what it was asked; the user sees the message.
+
+    Attributes:
+        code: short machine-readable reason: `not_found`, `invalid`, `unavailable`, `needs_model`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keeps the code beside the message, which is in the user's language."""
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class FunctionResult:
+    """What a function gives.
+
+    Attributes:
+        summary: one sentence in the user's language that answers the turn.
+        data: the facts, JSON values by name.
+        points: short lines in the user's language that say more.
+        note: what the user should know about the answer (such as: averages, not a forecast).
+        source: where it comes from, with an address where there is one.
+    """
+
+    summary: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    points: Sequence[str] = ()
+    note: str | None = None
+    source: str | None = None
+
+    def payload(self) -> dict[str, Any]:
+        """`data` for the bus, with points, note and source where there are any."""
+        more = {"points": list(self.points), "note": self.note, "source": self.source}
+        return {**self.data, **{name: value for name, value in more.items() if value}}
+
+
+@dataclass(frozen=True)
+class Notification:
+    """Something that a function tells a client by itself; `id` is the same however often it is told."""
+
+    id: str
+    client: str
+    conversation: str
+    text: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a function may know of the turn that called it, and what it works with.
+
+    Attributes:
+        call_id: the same for every attempt of the turn: a side effect is done once per `call_id`.
+        lang: language to answer in.
+        said_at: when the user said it, with the user's offset; "tomorrow" is relative to this.
+        client: who asked; `conversation` which dialogue. Notifications go there.
+    """
+
+    call_id: str
+    lang: Lang
+    said_at: datetime
+    client: str
+    conversation: str
+    settings: Settings
+    web: Web
+
+    def say(self, *, ja: str, en: str) -> str:
+        """The text in the language of the turn."""
+        return ja if self.lang == "ja" else en
+
+
+Service = Callable[[Settings], AsyncIterator[Notification]]
+ExampleLike = str | tuple[str, Mapping[str, Any]] | Example
+
+
+@dataclass
+class Function:
+    """A registered function: its card and how to call it.
+
+    Attributes:
+        service: an async generator that yields notifications; it runs as long as the function is hosted. A
+            notification has been delivered when the generator is resumed.
+    """
+
+    name: str
+    card: Card
+    run: Callable[..., Awaitable[Any]]
+    wants_context: str | None
+    service: Service | None = None
+
+    async def call(self, arguments: Mapping[str, Any], context: Context) -> FunctionResult:
+        """Calls the function.
+
+        Raises:
+            FunctionError: it can't be done.
+        """
+        extra = {self.wants_context: context} if self.wants_context else {}
+        given = await self.run(**arguments, **extra)
+        if isinstance(given, FunctionResult):
+            return given
+        if isinstance(given, Mapping):
+            return FunctionResult(str(given.get("summary", "")), data=given)
+        return FunctionResult(str(given))
+
+    def on_start(self, service: Service) -> Service:
+        """Decorates the async generator that yields this function's notifications."""
+        self.service = service
+        return service
+
+
+_registry: dict[str, Function] = {}
+
+
+def function(
+    *, examples: Sequence[ExampleLike] = (), name: str | None = None, version: str = "1"
+) -> Callable[[Callable[..., Awaitable[Any]]], Function]:
+    """Registers an async function with the assistant.
+
+    Args:
+        examples: sentences that call it, ja and en, plain or with their arguments; the router learns from them.
+        name: its name on the bus, by default the function's.
+        version: shown on the card.
+
+    Raises:
+        TypeError: a parameter has no type, or one that a card can't express.
+    """
+
+    def register(run: Callable[..., Awaitable[Any]]) -> Function:
+        called = name or run.__name__
+        if not inspect.iscoroutinefunction(run):
+            raise TypeError(f"{called} must be an async function (async def).")
+        description, parameters, wants_context = _signature(run)
+        card = Card(
+            name=called,
+            description=description,
+            parameters=parameters,
+            examples=[_example(example) for example in examples],
+            version=version,
+        )
+        made = Function(called, card, run, wants_context)
+        _registry[called] = made
+        return made
+
+    return register
+
+
+def load(names: Sequence[str] | None = None) -> dict[str, Function]:
+    """Imports the modules of this package and gives what they register, by name."""
+    package = sys.modules[__package__ or "functions"]
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name not in ("registry", "web"):
+            importlib.import_module(f"functions.{module.name}")
+    return {key: value for key, value in sorted(_registry.items()) if names is None or key in names}
+
+
+def load_file(path: Path) -> dict[str, Function]:
+    """Imports a Python file and gives the functions that it registers, by name.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file registers no function.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    before = dict(_registry)
+    spec = importlib.util.spec_from_file_location(f"funcgemma_plugin_{path.stem}", path)
+    assert spec is not None  # noqa: S101 - a path that is a file always gives a spec
+    assert spec.loader is not None  # noqa: S101
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    found = {key: value for key, value in _registry.items() if before.get(key) is not value}
+    if not found:
+        raise ValueError(f"{path} registers no function: decorate one with @function().")
+    return found
+
+
+# ---- from signature to JSON Schema
+
+
+def _signature(run: Callable[..., Awaitable[Any]]) -> tuple[str, dict[str, Any], str | None]:
+    hints = get_type_hints(run)
+    about, described = _docstring(inspect.getdoc(run) or "")
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    wants_context = None
+    for parameter in inspect.signature(run).parameters.values():
+        hint = hints.get(parameter.name)
+        if hint is None:
+            raise TypeError(f"Parameter {parameter.name} of {run.__name__} has no type.")
+        if hint is Context:
+            wants_context = parameter.name
+            continue
+        schema, optional = _schema(hint, parameter.name)
+        if parameter.name in described:
+            schema = {**schema, "description": described[parameter.name]}
+        if parameter.default is not inspect.Parameter.empty and parameter.default is not None:
+            schema = {**schema, "default": parameter.default}
+        properties[parameter.name] = schema
+        if parameter.default is inspect.Parameter.empty and not optional:
+            required.append(parameter.name)
+    return about, {"type": "object", "properties": properties, "required": required}, wants_context
+
+
+def _schema(hint: Any, name: str) -> tuple[dict[str, Any], bool]:
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        inner = [arg for arg in args if arg is not type(None)]
+        if len(inner) == 1:
+            return _schema(inner[0], name)[0], len(inner) < len(args)
+    elif origin is Literal:
+        kinds = {type(arg) for arg in args}
+        if len(kinds) == 1 and (kind := kinds.pop()) in _JSON_TYPES:
+            return {"type": _JSON_TYPES[kind], "enum": list(args)}, False
+    elif origin is list and args:
+        return {"type": "array", "items": _schema(args[0], name)[0]}, False
+    elif hint in _JSON_TYPES:
+        return {"type": _JSON_TYPES[hint]}, False
+    raise TypeError(f"Parameter {name} has type {hint!r}; a card takes str, int, float, bool, Literal and lists.")
+
+
+def _docstring(text: str) -> tuple[str, dict[str, str]]:
+    """The description (all before the first section) and what `Args:` says of each parameter."""
+    parts = re.split(r"^(Args|Returns|Raises|Yields):\s*$", text, flags=re.MULTILINE)
+    about = " ".join(parts[0].split())
+    described: dict[str, str] = {}
+    if "Args" in parts:
+        block = parts[parts.index("Args") + 1]
+        for found in re.finditer(r"^ {4}(\w+)(?: \(.*?\))?: (.*(?:\n {5,}.*)*)", block, flags=re.MULTILINE):
+            described[found[1]] = " ".join(found[2].split())
+    return about, described
+
+
+def _example(example: ExampleLike) -> Example:
+    if isinstance(example, Example):
+        return example
+    text, arguments = (example, {}) if isinstance(example, str) else example
+    return Example(text=text, arguments=dict(arguments), lang=_lang(text))
+
+
+def _lang(text: str) -> Lang:
+    return "ja" if re.search(r"[぀-ヿ一-鿿]", text) else "en"
