@@ -1,0 +1,247 @@
+"""The bus: typed messages in and out, acknowledged after the handler, presence, and a connection that comes back.
+
+`Bus` is what every process works with; a transport below it moves bytes: `agent.mqtt` to a real broker,
+`agent.memory_bus` within one process for tests. What every transport promises:
+
+* A handler runs for each message of QoS 1 at least once; the message is acknowledged when the handler has returned.
+  A process killed before that gets the message again, so handlers must not mind a repeat.
+* `send` returns when the broker has taken the message, over reconnects if need be, and raises when it was refused.
+* At most `concurrency` handlers run at once.
+* A payload that does not fit its model goes to `dead` with the reason, as does one whose handler raised.
+"""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pydantic import ValidationError
+
+from agent import topics
+from agent.messages import Dead, Message, Status
+from agent.topics import Role, Topic
+
+log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Message)
+Levels = Mapping[str, str]
+_SHOWN = 2000
+
+
+class BusError(Exception):
+    """Raised when a message can't be put on the bus: refused by the broker, or too large."""
+
+
+class Unfit(Exception):  # noqa: N818 - it describes the message, not a fault of ours
+    """Raised by a handler for a message that it can't accept; the message goes to `dead` with this reason."""
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """A message as the transport hands it over: topic without the root, payload as it came."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """What a bus listens to: a filter without the root, and who shares it."""
+
+    filter: str
+    qos: int
+    group: str | None
+    handle: Callable[[Inbound], Awaitable[None]]
+
+    def matches(self, topic: str) -> bool:
+        """Whether the topic (without the root) fits the filter."""
+        wanted, given = self.filter.split("/"), topic.split("/")
+        return len(wanted) == len(given) and all(w in ("+", g) for w, g in zip(wanted, given, strict=True))
+
+
+class Bus(ABC):
+    """One client on the bus. Subscribe with `on`, then enter it as an async context manager.
+
+    Args:
+        client_id: fixed name of this client; the broker keeps its messages under it.
+        role: what it is on the bus, told in its status.
+        root: what every topic starts with.
+        persistent: whether the broker keeps messages while this client is away.
+        concurrency: handlers that run at once.
+        max_packet: largest payload, bytes.
+    """
+
+    def __init__(
+        self,
+        client_id: str,
+        role: Role,
+        *,
+        root: str = "fg/v1",
+        persistent: bool = True,
+        concurrency: int = 64,
+        max_packet: int = 4 * 1024 * 1024,
+    ) -> None:
+        self.client_id = client_id
+        self.role: Role = role
+        self.root = root
+        self.persistent = persistent
+        self.max_packet = max_packet
+        self.connected = asyncio.Event()
+        self.subscriptions: list[Subscription] = []
+        self._details: dict[str, Any] | None = None
+        self._slots = asyncio.Semaphore(concurrency)
+        self._handlers: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    # ---- what a client does
+
+    def on(
+        self,
+        topic: Topic,
+        model: type[M],
+        handler: Callable[[M, dict[str, str]], Awaitable[None]],
+        *,
+        withdrawn: Callable[[dict[str, str]], Awaitable[None]] | None = None,
+        **levels: str,
+    ) -> None:
+        """Has `handler` called with each message of the topic and the levels of its name; before connecting.
+
+        Args:
+            topic: row of the topic table; where this role shares the topic, one worker of the role gets each message.
+            model: what the payload must be; one that isn't goes to `dead`.
+            handler: called with the message and its topic's levels.
+            withdrawn: called where a retained message was cleared (an empty payload).
+            levels: fixed levels of the topic; the others are open.
+        """
+
+        async def handle(inbound: Inbound) -> None:
+            found = topic.levels(inbound.topic) or {}
+            if not inbound.payload and withdrawn is not None:
+                await withdrawn(found)
+                return
+            try:
+                message = model.model_validate_json(inbound.payload)
+            except ValidationError as error:
+                raise Unfit(_reasons(error)) from None
+            await handler(message, found)
+
+        group = None
+        if self.role in topic.shared:
+            group = self.role if topic is not topics.CALL else levels["function"]
+        self.subscriptions.append(Subscription(topic.filter(**levels), topic.qos, group, handle))
+
+    async def send(self, topic: Topic, message: Message, *, response: bool = False, **levels: str) -> bool:
+        """Publishes a message and waits until the broker has it.
+
+        Args:
+            topic: row of the topic table.
+            message: its payload; `source` is filled in.
+            response: tells the message's `reply_to` as the MQTT 5 response topic too.
+            levels: the levels of the topic's name.
+
+        Returns:
+            Whether anyone is subscribed, as far as the broker says.
+
+        Raises:
+            BusError: refused by the broker, or too large.
+        """
+        payload = message.model_copy(update={"source": self.client_id}).model_dump_json().encode()
+        if len(payload) > self.max_packet:
+            raise BusError(f"The message is {len(payload)} bytes; the bus takes {self.max_packet}.")
+        name = f"{self.root}/{topic.name(**levels)}"
+        reply_to: str | None = getattr(message, "reply_to", None) if response else None
+        return await self._publish(name, payload, qos=topic.qos, retain=topic.retain, reply_to=reply_to)
+
+    async def withdraw(self, topic: Topic, **levels: str) -> None:
+        """Clears a retained message."""
+        await self._publish(f"{self.root}/{topic.name(**levels)}", b"", qos=topic.qos, retain=True)
+
+    async def announce(self, **details: Any) -> None:
+        """Tells everyone that this client is there, now and after each reconnect; the last will tells the opposite."""
+        self._details = details
+        if self.connected.is_set():
+            await self.send(topics.STATUS, self._status("online"), client=self.client_id)
+
+    async def dead(self, topic: str, payload: bytes, reason: str) -> None:
+        """Puts a refused payload where operators see it."""
+        shown = payload[:_SHOWN].decode(errors="replace")
+        log.warning("Refused a message on %s: %s", topic, reason)
+        await self.send(topics.DEAD, Dead(topic=topic, reason=reason[:_SHOWN], payload=shown), client=self.client_id)
+
+    # ---- life
+
+    async def __aenter__(self) -> Self:
+        """Starts connecting; returns when the first connection stands."""
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stops taking messages, lets the running handlers end, tells that it is offline, disconnects."""
+        await self.close()
+
+    async def close(self, drain_s: float = 5.0) -> None:
+        """Leaves the bus; handlers that take longer than `drain_s` are cancelled, their messages come again."""
+        self._stopping = True
+        if self._handlers:
+            await asyncio.wait(self._handlers, timeout=drain_s)
+        for task in self._handlers:
+            task.cancel()
+        await asyncio.gather(*self._handlers, return_exceptions=True)
+        if self._details is not None and self.connected.is_set():
+            await self.send(topics.STATUS, self._status("offline"), client=self.client_id)
+        await self._stop()
+
+    # ---- what a transport does
+
+    @abstractmethod
+    async def _start(self) -> None: ...
+
+    @abstractmethod
+    async def _stop(self) -> None: ...
+
+    @abstractmethod
+    async def _publish(
+        self, topic: str, payload: bytes, *, qos: int, retain: bool, reply_to: str | None = None
+    ) -> bool: ...
+
+    # ---- what a transport calls
+
+    def _receive(self, inbound: Inbound, acknowledge: Callable[[], None]) -> None:
+        """Runs the handler for a message in a task, then acknowledges; after the stop nothing is taken any more."""
+        if self._stopping:
+            return
+        task = asyncio.create_task(self._handle(inbound, acknowledge), name=f"{self.client_id}[{inbound.topic}]")
+        self._handlers.add(task)
+        task.add_done_callback(self._handlers.discard)
+
+    async def _handle(self, inbound: Inbound, acknowledge: Callable[[], None]) -> None:
+        async with self._slots:
+            for subscription in self.subscriptions:
+                if not subscription.matches(inbound.topic):
+                    continue
+                try:
+                    await subscription.handle(inbound)
+                except Unfit as error:
+                    await self.dead(inbound.topic, inbound.payload, str(error))
+                except Exception as error:
+                    # Brokers repeat an unacknowledged message only on reconnect, so holding it back would hide it:
+                    # it is told, and the journal sends the turn again.
+                    log.exception("The handler of %s failed", inbound.topic)
+                    await self.dead(inbound.topic, inbound.payload, f"{type(error).__name__}: {error}")
+                break
+        acknowledge()
+
+    def _status(self, state: str) -> Status:
+        details = self._details or {}
+        return Status.model_validate({"state": state, "role": self.role, "details": details, "source": self.client_id})
+
+
+def _reasons(error: ValidationError) -> str:
+    found = (f"{'.'.join(str(part) for part in item['loc']) or 'payload'}: {item['msg']}" for item in error.errors())
+    return "; ".join(found)

@@ -1,0 +1,293 @@
+"""The bus on a real broker: aiomqtt 2.5.1 over paho 2.2, MQTT 5.
+
+The one place that knows the client library. It reaches below aiomqtt in three places, which is why the versions are
+pinned: messages are acknowledged by hand after their handler (paho's `manual_ack`), each publish is matched with its
+PUBACK so that a refusal is seen (aiomqtt returns as if nothing had happened), and messages are taken from paho's
+callback rather than from aiomqtt's queue, which halves the time per message.
+"""
+
+import asyncio
+import logging
+import random
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.client import MQTTMessage
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+from pydantic import BaseModel, ConfigDict
+
+from agent import topics
+from agent.bus import Bus, BusError, Inbound
+from agent.topics import Role
+
+log = logging.getLogger(__name__)
+
+_FIRST_DELAY_S = 0.05
+_LONGEST_DELAY_S = 5.0
+_NO_SUBSCRIBERS = 0x10
+_MAX_INFLIGHT = 1000
+_FATAL = {0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C}
+"""Reasons of a refused connection that won't mend by trying again: wrong protocol, client id, password, banned."""
+
+
+class AccessError(BusError):
+    """Raised when the broker does not let this client in."""
+
+
+class _Lost(Exception):  # noqa: N818
+    """Raised within this module when a connection ends before a publish was acknowledged."""
+
+
+class Address(BaseModel):
+    """Where a broker is and who we are to it.
+
+    Attributes:
+        ca: certificate authority to trust with TLS, PEM; None for the system's.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    username: str | None = None
+    password: str | None = None
+    tls: bool = False
+    ca: Path | None = None
+
+    @classmethod
+    def from_url(cls, url: str, ca: Path | None = None) -> "Address":
+        """Reads `mqtt://name:secret@host:port` or `mqtts://…`.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+            raise ValueError(f"{parts.scheme or 'That'} is no MQTT address; use mqtt://name:secret@host:port.")
+        tls = parts.scheme == "mqtts"
+        return cls(
+            host=parts.hostname,
+            port=parts.port or (8883 if tls else 1883),
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+            tls=tls,
+            ca=ca,
+        )
+
+
+class MqttBus(Bus):
+    """A bus on a real broker.
+
+    Args:
+        address: the broker and our credential.
+        keepalive_s: seconds after which a silent broker counts as gone.
+        session_expiry_s: how long the broker keeps our messages while we are away.
+        others: as of `Bus`.
+    """
+
+    def __init__(
+        self,
+        client_id: str,
+        role: Role,
+        address: Address,
+        *,
+        keepalive_s: int = 15,
+        session_expiry_s: int = 7 * 86400,
+        **others: Any,
+    ) -> None:
+        super().__init__(client_id, role, **others)
+        self._address = address
+        self._keepalive_s = keepalive_s
+        self._session_expiry_s = session_expiry_s
+        self._loop_task: asyncio.Task[None] | None = None
+        self._client: aiomqtt.Client | None = None
+        self._unacknowledged: dict[int, asyncio.Future[ReasonCode]] = {}
+
+    async def _start(self) -> None:
+        self._loop_task = asyncio.create_task(self._stay_connected(), name=f"{self.client_id}[connection]")
+        waiting = asyncio.create_task(self.connected.wait())
+        await asyncio.wait({self._loop_task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if self._loop_task.done():
+            waiting.cancel()
+            await self._loop_task
+
+    async def _stop(self) -> None:
+        if self._loop_task is not None:
+            self._loop_task.cancel()
+            with suppress(asyncio.CancelledError, BusError):
+                await self._loop_task
+
+    async def failed(self) -> None:
+        """Returns never; raises when the connection is lost for good.
+
+        Raises:
+            AccessError: the broker does not let us in any more (credential revoked).
+        """
+        assert self._loop_task is not None  # noqa: S101 - entered
+        await asyncio.shield(self._loop_task)
+
+    # ---- connection
+
+    async def _stay_connected(self) -> None:
+        delay = _FIRST_DELAY_S
+        while True:
+            try:
+                client = self._new_client()
+                async with client:
+                    await self._set_up(client)
+                    delay = _FIRST_DELAY_S
+                    await client._disconnected  # noqa: SLF001 - ends with the connection
+            except MqttConnectError as error:
+                if isinstance(error.rc, ReasonCode) and error.rc.value in _FATAL:
+                    raise AccessError(f"The broker refused {self.client_id}: {error.rc}.") from None
+                log.info("The broker refused the connection for now: %s", error)
+            except (aiomqtt.MqttError, OSError, ssl.SSLError) as error:
+                log.info("No connection to %s:%d: %s", self._address.host, self._address.port, error)
+            finally:
+                self._lose()
+            await asyncio.sleep(delay * random.uniform(0.5, 1.5))
+            delay = min(delay * 2, _LONGEST_DELAY_S)
+
+    def _new_client(self) -> aiomqtt.Client:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = self._session_expiry_s if self.persistent else 0
+        properties.ReceiveMaximum = _MAX_INFLIGHT
+        properties.MaximumPacketSize = self.max_packet + 65536
+        will = None
+        if self._details is not None:
+            status = self._status("offline").model_dump_json()
+            will = aiomqtt.Will(f"{self.root}/{topics.STATUS.name(client=self.client_id)}", status, qos=1, retain=True)
+        address = self._address
+        client = aiomqtt.Client(
+            address.host,
+            address.port,
+            identifier=self.client_id,
+            username=address.username,
+            password=address.password,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            # aiomqtt's default starts clean in a fresh process, which throws the session's messages away.
+            clean_start=not self.persistent,
+            properties=properties,
+            will=will,
+            keepalive=self._keepalive_s,
+            tls_context=ssl.create_default_context(cafile=address.ca) if address.tls else None,
+            max_inflight_messages=_MAX_INFLIGHT,
+            # Without this Nagle's algorithm and delayed acknowledgements cost 40 ms a message.
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            logger=logging.getLogger("agent.mqtt.client"),
+        )
+        raw = client._client  # noqa: SLF001
+        # Redelivered messages follow the CONNACK at once, so all this is set before connecting.
+        raw.manual_ack_set(True)
+        raw.on_message = self._on_message(client)
+        raw.on_publish = self._on_publish
+        logging.getLogger("agent.mqtt.client").setLevel(logging.CRITICAL)
+        return client
+
+    async def _set_up(self, client: aiomqtt.Client) -> None:
+        filters = []
+        for subscription in self.subscriptions:
+            name = f"{self.root}/{subscription.filter}"
+            shared = f"$share/{subscription.group}/{name}" if subscription.group else name
+            filters.append((shared, SubscribeOptions(qos=subscription.qos)))
+        if filters:
+            await client.subscribe(filters)
+        self._client = client
+        if self._details is not None:
+            status = self._status("online").model_dump_json().encode()
+            name = f"{self.root}/{topics.STATUS.name(client=self.client_id)}"
+            with suppress(_Lost):
+                await self._publish_once(client, name, status, 1, retain=True, properties=None)
+        self.connected.set()
+
+    def _lose(self) -> None:
+        self.connected.clear()
+        self._client = None
+        for future in self._unacknowledged.values():
+            if not future.done():
+                future.set_exception(_Lost())
+        self._unacknowledged.clear()
+
+    # ---- publishing
+
+    async def _publish(
+        self, topic: str, payload: bytes, *, qos: int, retain: bool, reply_to: str | None = None
+    ) -> bool:
+        properties = None
+        if reply_to:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.ResponseTopic = reply_to
+        while True:
+            client = self._client
+            if client is None:
+                if qos == 0:
+                    return False
+                await self._reconnected()
+                continue
+            try:
+                return await self._publish_once(client, topic, payload, qos, retain=retain, properties=properties)
+            except _Lost:
+                if qos == 0:
+                    return False
+
+    async def _reconnected(self) -> None:
+        """Waits for a connection; raises if there will be none."""
+        waiting = asyncio.create_task(self.connected.wait())
+        try:
+            assert self._loop_task is not None  # noqa: S101 - entered
+            await asyncio.wait({waiting, self._loop_task}, return_when=asyncio.FIRST_COMPLETED)
+            if self._loop_task.done():
+                await self._loop_task
+                raise BusError("The bus is closed.")
+        finally:
+            waiting.cancel()
+
+    async def _publish_once(
+        self, client: aiomqtt.Client, topic: str, payload: bytes, qos: int, *, retain: bool, properties: Any
+    ) -> bool:
+        sent = client._client.publish(topic, payload, qos, retain, properties)  # noqa: SLF001
+        if sent.rc != 0:
+            # The client notices the loss by itself within moments; the caller waits for the next connection.
+            if self._client is client:
+                self._client = None
+                self.connected.clear()
+            raise _Lost
+        if qos == 0:
+            return True
+        # The PUBACK is read by this same event loop, so it can't have come before the future is there.
+        future: asyncio.Future[ReasonCode] = asyncio.get_running_loop().create_future()
+        self._unacknowledged[sent.mid] = future
+        reason = await future
+        if reason.is_failure:
+            raise BusError(f"The broker refused a message of {self.client_id} to {topic}: {reason}.")
+        return bool(reason.value != _NO_SUBSCRIBERS)
+
+    def _on_publish(self, _client: Any, _userdata: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
+        future = self._unacknowledged.pop(mid, None)
+        if future is not None and not future.done():
+            future.set_result(reason)
+
+    # ---- receiving
+
+    def _on_message(self, client: aiomqtt.Client) -> Callable[[Any, Any, MQTTMessage], None]:
+        skip = len(self.root) + 1
+
+        def receive(_client: Any, _userdata: Any, message: MQTTMessage) -> None:
+            def acknowledge() -> None:
+                # The number of a message means nothing to another connection: there it would acknowledge another one.
+                if message.qos and self._client is client:
+                    client._client.ack(message.mid, message.qos)  # noqa: SLF001
+
+            self._receive(Inbound(message.topic[skip:], bytes(message.payload), message.retain), acknowledge)
+
+        return receive

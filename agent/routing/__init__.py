@@ -1,0 +1,43 @@
+"""The routers behind one protocol, and the validation that all of them share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agent.messages import Card, Turn
+
+__all__ = ["Decision", "Router"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a router decided about a turn.
+
+    Attributes:
+        function: the function to call, or None.
+        arguments: values for its parameters, as far as the dialogue gives them.
+        missing: required parameters that nobody gave; the assistant asks for them.
+        confidence: calibrated probability that `function` (or None) is right, 0 to 1.
+        router: which router decided, with the path where there are several.
+    """
+
+    function: str | None
+    confidence: float
+    router: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+class Router(Protocol):
+    """Decides which function a turn calls, if any."""
+
+    name: str
+
+    async def route(self, turn: Turn, cards: Mapping[str, Card]) -> Decision:
+        """Decides for one turn.
+
+        Args:
+            turn: the turn with its history and the call that waits for an argument.
+            cards: the functions that may be called, by name.
+        """
+        ...

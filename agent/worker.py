@@ -1,0 +1,138 @@
+"""What a worker is: a role on the bus with handlers, started as a process, drained and stopped by SIGTERM."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import uvloop
+
+from agent import __version__
+from agent.broker import BrokerMissing
+from agent.bus import Bus, BusError
+from agent.credentials import CredentialError, Credentials
+from agent.mqtt import MqttBus
+from agent.settings import Settings, settings
+from agent.topics import Role
+
+log = logging.getLogger(__name__)
+
+
+class Worker(ABC):
+    """One worker on a bus. Subscriptions are made in the constructor, before the bus connects.
+
+    Args:
+        bus: not yet connected.
+        settings: of this process.
+    """
+
+    role: ClassVar[Role]
+
+    def __init__(self, bus: Bus, settings: Settings) -> None:
+        self.bus = bus
+        self.settings = settings
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What its status tells beside the role."""
+        return {"pid": os.getpid(), "version": __version__}
+
+    async def prepare(self) -> None:  # noqa: B027 - most workers have nothing to load
+        """Loads what it needs, before the bus connects."""
+
+    @abstractmethod
+    async def work(self) -> None:
+        """Runs beside the handlers, on a connected bus, until it is cancelled."""
+
+    async def finish(self) -> None:  # noqa: B027 - or to close
+        """Closes what `prepare` opened, after the bus has been left."""
+
+
+async def host(worker: Worker, stop: asyncio.Event) -> None:
+    """Runs a worker on its bus until `stop` is set, then drains it.
+
+    Raises:
+        BusError: the broker does not let the worker in.
+    """
+    await worker.prepare()
+    try:
+        await worker.bus.announce(**worker.details)
+        async with worker.bus:
+            tasks = [
+                asyncio.create_task(worker.work(), name=f"{worker.bus.client_id}[work]"),
+                asyncio.create_task(stop.wait(), name=f"{worker.bus.client_id}[stop]"),
+            ]
+            if isinstance(worker.bus, MqttBus):
+                tasks.append(asyncio.create_task(worker.bus.failed()))
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        await worker.finish()
+
+
+def open_bus(client_id: str, role: Role, settings: Settings, **others: Any) -> MqttBus:
+    """A bus on the configured broker with the credential of `client_id`, not yet connected.
+
+    Raises:
+        CredentialError: there is no such credential.
+    """
+    return MqttBus(
+        client_id,
+        role,
+        Credentials(settings).address(client_id),
+        keepalive_s=settings.keepalive_s,
+        session_expiry_s=settings.session_expiry_s,
+        root=settings.topic_root,
+        concurrency=settings.concurrency,
+        max_packet=settings.max_packet,
+        **others,
+    )
+
+
+def main(make: Callable[[Bus, Settings], Worker], role: Role, name: str) -> None:
+    """The main program of a worker: `python -m workers.NAME [--slot N]`.
+
+    Args:
+        make: makes the worker on a bus.
+        role: its role on the bus.
+        name: its client id, before the slot; the journal has no slots.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m workers.{name}", description=f"The {name} worker of FuncGemma.")
+    if name != "journal":
+        parser.add_argument("--slot", type=int, default=0, help="number of this worker among those of its role")
+    arguments = parser.parse_args()
+    client_id = name if name == "journal" else f"{name}-{arguments.slot}"
+    run(lambda: make(open_bus(client_id, role, settings()), settings()))
+
+
+def run(make: Callable[[], Worker]) -> None:
+    """Runs a worker until SIGTERM or SIGINT; ends the process with a plain sentence where it can't run."""
+    logging.basicConfig(
+        level=logging.DEBUG if settings().debug else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await host(make(), stop)
+
+    try:
+        uvloop.run(until_stopped())
+    except (BusError, CredentialError, BrokerMissing) as error:
+        if settings().debug:
+            raise
+        sys.exit(str(error))
