@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar
 from pydantic import ValidationError
 
 from agent import topics
-from agent.messages import Dead, Message, Status
+from agent.messages import Call, Dead, Message, Status
 from agent.topics import Role, Topic
 
 log = logging.getLogger(__name__)
@@ -70,9 +70,14 @@ class Bus(ABC):
         client_id: fixed name of this client; the broker keeps its messages under it.
         role: what it is on the bus, told in its status.
         root: what every topic starts with.
+        will: whether the broker tells everyone when this client is gone.
         persistent: whether the broker keeps messages while this client is away.
         concurrency: handlers that run at once.
         max_packet: largest payload, bytes.
+
+    Attributes:
+        connected: set while a connection stands.
+        connections: how many there have been; one more means that messages may have been lost with a broker.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Bus(ABC):
         role: Role,
         *,
         root: str = "fg/v1",
+        will: bool = True,
         persistent: bool = True,
         concurrency: int = 64,
         max_packet: int = 4 * 1024 * 1024,
@@ -89,9 +95,12 @@ class Bus(ABC):
         self.role: Role = role
         self.root = root
         self.persistent = persistent
+        self._will = will
         self.max_packet = max_packet
         self.connected = asyncio.Event()
+        self.connections = 0
         self.subscriptions: list[Subscription] = []
+        self._fresh = asyncio.Event()
         self._details: dict[str, Any] | None = None
         self._slots = asyncio.Semaphore(concurrency)
         self._handlers: set[asyncio.Task[None]] = set()
@@ -134,13 +143,12 @@ class Bus(ABC):
             group = self.role if topic is not topics.CALL else levels["function"]
         self.subscriptions.append(Subscription(topic.filter(**levels), topic.qos, group, handle))
 
-    async def send(self, topic: Topic, message: Message, *, response: bool = False, **levels: str) -> bool:
+    async def send(self, topic: Topic, message: Message, **levels: str) -> bool:
         """Publishes a message and waits until the broker has it.
 
         Args:
             topic: row of the topic table.
-            message: its payload; `source` is filled in.
-            response: tells the message's `reply_to` as the MQTT 5 response topic too.
+            message: its payload; `source` is filled in. A call's `reply_to` is its MQTT 5 response topic too.
             levels: the levels of the topic's name.
 
         Returns:
@@ -153,7 +161,7 @@ class Bus(ABC):
         if len(payload) > self.max_packet:
             raise BusError(f"The message is {len(payload)} bytes; the bus takes {self.max_packet}.")
         name = f"{self.root}/{topic.name(**levels)}"
-        reply_to: str | None = getattr(message, "reply_to", None) if response else None
+        reply_to = message.reply_to if isinstance(message, Call) else None
         return await self._publish(name, payload, qos=topic.qos, retain=topic.retain, reply_to=reply_to)
 
     async def withdraw(self, topic: Topic, **levels: str) -> None:
@@ -161,10 +169,15 @@ class Bus(ABC):
         await self._publish(f"{self.root}/{topic.name(**levels)}", b"", qos=topic.qos, retain=True)
 
     async def announce(self, **details: Any) -> None:
-        """Tells everyone that this client is there, now and after each reconnect; the last will tells the opposite."""
+        """Tells everyone that this client is there; its last will tells the opposite."""
         self._details = details
-        if self.connected.is_set():
-            await self.send(topics.STATUS, self._status("online"), client=self.client_id)
+        await self.send(topics.STATUS, self._status("online"), client=self.client_id)
+
+    async def connection(self, after: int) -> int:
+        """Waits for a connection later than the one numbered `after` (from 1); gives its number."""
+        while self.connections <= after:
+            await self._fresh.wait()
+        return self.connections
 
     async def dead(self, topic: str, payload: bytes, reason: str) -> None:
         """Puts a refused payload where operators see it."""
@@ -229,6 +242,8 @@ class Bus(ABC):
                     await subscription.handle(inbound)
                 except Unfit as error:
                     await self.dead(inbound.topic, inbound.payload, str(error))
+                except ValidationError as error:
+                    await self.dead(inbound.topic, inbound.payload, _reasons(error))
                 except Exception as error:
                     # Brokers repeat an unacknowledged message only on reconnect, so holding it back would hide it:
                     # it is told, and the journal sends the turn again.
@@ -236,6 +251,13 @@ class Bus(ABC):
                     await self.dead(inbound.topic, inbound.payload, f"{type(error).__name__}: {error}")
                 break
         acknowledge()
+
+    def _connect(self) -> None:
+        """Notes that a connection stands."""
+        self.connections += 1
+        self.connected.set()
+        self._fresh.set()
+        self._fresh = asyncio.Event()
 
     def _status(self, state: str) -> Status:
         details = self._details or {}

@@ -96,9 +96,7 @@ class MemoryBus(Bus):
 
     async def _start(self) -> None:
         self._broker.attach(self)
-        self.connected.set()
-        if self._details is not None:
-            await self.send(topics.STATUS, self._status("online"), client=self.client_id)
+        self._connect()
 
     async def _stop(self) -> None:
         self.connected.clear()
@@ -110,7 +108,7 @@ class MemoryBus(Bus):
         for task in self._handlers:
             task.cancel()
         await self._stop()
-        if self._details is not None:
+        if self._will:
             payload = self._status("offline").model_dump_json().encode()
             self._broker.publish(Inbound(topics.STATUS.name(client=self.client_id), payload, retain=True))
 

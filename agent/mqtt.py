@@ -164,7 +164,7 @@ class MqttBus(Bus):
         properties.ReceiveMaximum = _MAX_INFLIGHT
         properties.MaximumPacketSize = self.max_packet + 65536
         will = None
-        if self._details is not None:
+        if self._will:
             status = self._status("offline").model_dump_json()
             will = aiomqtt.Will(f"{self.root}/{topics.STATUS.name(client=self.client_id)}", status, qos=1, retain=True)
         address = self._address
@@ -203,12 +203,7 @@ class MqttBus(Bus):
         if filters:
             await client.subscribe(filters)
         self._client = client
-        if self._details is not None:
-            status = self._status("online").model_dump_json().encode()
-            name = f"{self.root}/{topics.STATUS.name(client=self.client_id)}"
-            with suppress(_Lost):
-                await self._publish_once(client, name, status, 1, retain=True, properties=None)
-        self.connected.set()
+        self._connect()
 
     def _lose(self) -> None:
         self.connected.clear()

@@ -62,9 +62,10 @@ class Settings(BaseSettings):
     threshold: float = Field(0.5, description="least confidence for a call, 0 to 1")
 
     # ---- replies
-    chunk_chars: int = Field(12, description="characters in a chunk of an offline reply")
+    chunk_chars: int = Field(40, description="characters in a chunk of an offline reply")
 
     # ---- functions
+    function_s: float = Field(20.0, description="longest run of a function")
     offline: bool = Field(False, description="functions use no network")
     http_timeout_s: float = Field(4.0, description="one request to a web service, seconds")
     http_retries: int = Field(1, description="repeats of a failed request")

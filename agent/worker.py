@@ -6,9 +6,8 @@ import logging
 import os
 import signal
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import uvloop
 
@@ -23,15 +22,13 @@ from agent.topics import Role
 log = logging.getLogger(__name__)
 
 
-class Worker(ABC):
+class Worker:
     """One worker on a bus. Subscriptions are made in the constructor, before the bus connects.
 
     Args:
         bus: not yet connected.
         settings: of this process.
     """
-
-    role: ClassVar[Role]
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self.bus = bus
@@ -42,14 +39,17 @@ class Worker(ABC):
         """What its status tells beside the role."""
         return {"pid": os.getpid(), "version": __version__}
 
-    async def prepare(self) -> None:  # noqa: B027 - most workers have nothing to load
+    async def prepare(self) -> None:
         """Loads what it needs, before the bus connects."""
 
-    @abstractmethod
+    async def greet(self) -> None:
+        """Says what has to be said on each connection before the worker tells that it is online."""
+
     async def work(self) -> None:
         """Runs beside the handlers, on a connected bus, until it is cancelled."""
+        await asyncio.Event().wait()
 
-    async def finish(self) -> None:  # noqa: B027 - or to close
+    async def finish(self) -> None:
         """Closes what `prepare` opened, after the bus has been left."""
 
 
@@ -59,11 +59,19 @@ async def host(worker: Worker, stop: asyncio.Event) -> None:
     Raises:
         BusError: the broker does not let the worker in.
     """
+
+    async def greet() -> None:
+        seen = 0
+        while True:
+            seen = await worker.bus.connection(after=seen)
+            await worker.greet()
+            await worker.bus.announce(**worker.details)
+
     await worker.prepare()
     try:
-        await worker.bus.announce(**worker.details)
         async with worker.bus:
             tasks = [
+                asyncio.create_task(greet(), name=f"{worker.bus.client_id}[greet]"),
                 asyncio.create_task(worker.work(), name=f"{worker.bus.client_id}[work]"),
                 asyncio.create_task(stop.wait(), name=f"{worker.bus.client_id}[stop]"),
             ]

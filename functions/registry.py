@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from agent.language import detect
 from agent.messages import Card, Example, Lang
 from agent.settings import Settings
 from functions.web import Web
@@ -263,8 +264,5 @@ def _example(example: ExampleLike) -> Example:
     if isinstance(example, Example):
         return example
     text, arguments = (example, {}) if isinstance(example, str) else example
-    return Example(text=text, arguments=dict(arguments), lang=_lang(text))
+    return Example(text=text, arguments=dict(arguments), lang=detect(text))
 
-
-def _lang(text: str) -> Lang:
-    return "ja" if re.search(r"[぀-ヿ一-鿿]", text) else "en"

@@ -1,0 +1,94 @@
+"""Who is there: statuses and cards as they are told on the bus."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from agent import topics
+from agent.bus import Bus, Unfit
+from agent.messages import Card, Status
+
+
+class Presence:
+    """What the retained statuses and cards say; subscribes on a bus that is not connected yet.
+
+    Args:
+        bus: listens here.
+        on_status: called with the client id and the status of each that comes in.
+
+    Attributes:
+        statuses: by client id.
+        cards: by function.
+    """
+
+    def __init__(self, bus: Bus, on_status: Callable[[str, Status], None] | None = None) -> None:
+        self._on_status = on_status
+        self._change = asyncio.Event()
+        self.statuses: dict[str, Status] = {}
+        self.cards: dict[str, Card] = {}
+        bus.on(topics.STATUS, Status, self._status, withdrawn=self._gone)
+        bus.on(topics.CARD, Card, self._card, withdrawn=self._withdrawn)
+
+    def online(self, role: str) -> bool:
+        """Whether any worker of the role is there."""
+        return any(status.role == role and status.state == "online" for status in self.statuses.values())
+
+    def serves(self, function: str) -> bool | None:
+        """Whether a worker of the function is there; None where none has ever told its status."""
+        told = [
+            status
+            for client, status in self.statuses.items()
+            if function in status.details.get("functions", ())
+            or (function in self.cards and client == self.cards[function].source)
+        ]
+        return any(status.state == "online" for status in told) if told else None
+
+    async def changed(self, timeout: float) -> None:
+        """Waits for the next change, at most `timeout` seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._change.wait(), timeout)
+
+    def _changed(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()
+
+    async def _status(self, status: Status, levels: dict[str, str]) -> None:
+        self.statuses[levels["client"]] = status
+        self._changed()
+        if self._on_status is not None:
+            self._on_status(levels["client"], status)
+
+    async def _gone(self, levels: dict[str, str]) -> None:
+        self.statuses.pop(levels["client"], None)
+        self._changed()
+
+    async def _card(self, card: Card, levels: dict[str, str]) -> None:
+        if card.name != levels["name"]:
+            raise Unfit(f"the card is for {card.name}, its topic for {levels['name']}")
+        check_parameters(card)
+        self.cards[card.name] = card
+        self._changed()
+
+    async def _withdrawn(self, levels: dict[str, str]) -> None:
+        self.cards.pop(levels["name"], None)
+        self._changed()
+
+
+def check_parameters(card: Card) -> None:
+    """Checks that a card's parameters are a JSON Schema of an object.
+
+    Raises:
+        Unfit: they aren't.
+    """
+    try:
+        Draft202012Validator.check_schema(card.parameters)
+    except SchemaError as error:
+        raise Unfit(f"parameters are no JSON Schema: {error.message}") from None
+    properties = card.parameters.get("properties", {})
+    if card.parameters.get("type", "object") != "object" or not all(
+        isinstance(one, dict) for one in properties.values()
+    ):
+        raise Unfit("parameters must be the JSON Schema of an object with properties")

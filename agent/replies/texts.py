@@ -1,0 +1,83 @@
+"""What the assistant itself says, in both languages: questions, refusals, excuses."""
+
+from collections.abc import Mapping, Sequence
+
+from agent.messages import Lang
+
+_ROLES_JA = {"router": "ルーター", "chat": "チャット", "function": "機能", "journal": "ジャーナル"}
+
+
+def empty(lang: Lang) -> str:
+    """To a turn without text."""
+    return (
+        "何も入力されていないようです。もう一度お願いします。"
+        if lang == "ja"
+        else "There was no text. Please try again."
+    )
+
+
+def too_long(lang: Lang, length: int, limit: int) -> str:
+    """To a turn over the limit."""
+    if lang == "ja":
+        return f"長すぎます（{length:,}文字）。{limit:,}文字以内でお願いします。"
+    return f"That is too long ({length:,} characters). Please keep it under {limit:,}."
+
+
+def unserved(lang: Lang, function: str) -> str:
+    """To a call of a function whose worker is away."""
+    if lang == "ja":
+        return f"「{function}」は今つながっていません。担当のワーカーが動き出してから、もう一度お願いします。"
+    return f"{function} is not connected right now. Please ask again once its worker is running."
+
+
+def no_answer_from_function(lang: Lang, function: str) -> str:
+    """Where a function never answered."""
+    if lang == "ja":
+        return f"「{function}」から返事がありませんでした。しばらくしてから、もう一度お願いします。"
+    return f"{function} did not answer. Please try again in a while."
+
+
+def no_answer_from_role(lang: Lang, role: str, *, online: bool) -> str:
+    """Where a worker never answered."""
+    if lang == "ja":
+        state = "応答しませんでした" if online else "停止しています"
+        return f"{_ROLES_JA[role]}が{state}。「funcgemma status」で状態を確認してください。"
+    return f"The {role} {'did not answer' if online else 'is not running'}. Please look at: funcgemma status"
+
+
+_ASK: Mapping[str, tuple[str, str]] = {
+    "weather_info.location": ("どこの天気をお調べしますか？", "Which place would you like the weather for?"),
+    "travel_guide.destination": ("どちらの旅行情報をお調べしますか？", "Which destination are you interested in?"),
+    "celebrity_info.person_name": ("どなたについてお調べしますか？", "Who would you like to know about?"),
+    "shopping_intent.product_or_service": ("何をお探しですか？", "What are you looking for?"),
+    "sentiment_label.text": ("どの文章の気持ちを見ましょうか？", "Which text should I look at?"),
+    "schedule_reminder.action": (
+        "予定を追加しますか、確認しますか、それとも取り消しますか？",
+        "Should I add a reminder, look one up, or cancel one?",
+    ),
+    "translation_assist.text": ("どの言葉を訳しましょうか？", "What would you like translated?"),
+    "translation_assist.target_language": ("何語に訳しましょうか？", "Which language should I translate it into?"),
+}
+
+
+def ask(lang: Lang, function: str, missing: Sequence[str]) -> str:
+    """Asks for the first argument that is missing."""
+    first = missing[0]
+    known = _ASK.get(f"{function}.{first}")
+    if known is not None:
+        return known[0] if lang == "ja" else known[1]
+    if lang == "ja":
+        return f"「{function}」に必要な「{first}」を教えてください。"
+    return f"What should “{first.replace('_', ' ')}” be for {function}?"
+
+
+def cancelled(lang: Lang) -> str:
+    """The whole of a reply that was cancelled before it began."""
+    return "（取り消しました）" if lang == "ja" else "(cancelled)"
+
+
+def unable(lang: Lang) -> str:
+    """Where a reply could not be made."""
+    if lang == "ja":
+        return "すみません、返事を作れませんでした。もう一度お願いします。"
+    return "Sorry, I could not make a reply. Please try again."

@@ -1,0 +1,211 @@
+"""The turns on disk: one SQLite table with what was said, what became of it, and what was answered.
+
+Written by the journal alone. Changes of all handlers that run at the same time go into one transaction (group commit):
+a handler changes, then awaits `committed`.
+"""
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from agent.messages import Final, Pending, Result, Route, Turn, Utterance
+
+State = Literal["waiting", "open", "done"]
+_GATHER_S = 0.002
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS turns (
+    seq INTEGER PRIMARY KEY,
+    client TEXT NOT NULL, conversation TEXT NOT NULL, turn_id TEXT NOT NULL,
+    state TEXT NOT NULL, accepted_at REAL NOT NULL, turn TEXT NOT NULL,
+    route TEXT, result TEXT, final TEXT, final_sent INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (client, conversation, turn_id)
+);
+CREATE INDEX IF NOT EXISTS by_conversation ON turns (client, conversation, seq);
+CREATE INDEX IF NOT EXISTS unfinished ON turns (state) WHERE state <> 'done';
+CREATE INDEX IF NOT EXISTS unsent ON turns (final_sent) WHERE final_sent = 0;
+PRAGMA user_version = 1;
+"""
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """A turn: ids are chosen by clients, so they count only together."""
+
+    client: str
+    conversation: str
+    turn_id: str
+
+    @classmethod
+    def of(cls, turn: Turn) -> "Key":
+        """The key of a turn on the bus."""
+        return cls(turn.client, turn.conversation, turn.turn_id)
+
+
+class TurnStore:
+    """The table of turns.
+
+    Args:
+        path: the SQLite file; made where it is missing.
+        sync: `full` writes each commit through to the disk; `normal` may lose the last ones with the power.
+
+    Attributes:
+        broken: gets the error when a commit failed (a full disk, say). What waited for it goes on waiting: nothing
+            may be acknowledged that is not on disk, and the process should end.
+    """
+
+    def __init__(self, path: Path, sync: str = "full") -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if sync == 'full' else 'NORMAL'}")
+        self._db.executescript(_SCHEMA)
+        self._flush: asyncio.Future[None] | None = None
+        self._flushed_at = 0.0
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def close(self) -> None:
+        """Commits what is open and closes the file."""
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
+        self._db.close()
+
+    async def committed(self) -> None:
+        """Returns when all changes made so far are on disk."""
+        if not self._db.in_transaction:
+            return
+        loop = asyncio.get_running_loop()
+        if self._flush is None:
+            self._flush = loop.create_future()
+            # Idle, a change is written at once; under load those of two milliseconds share one write.
+            if loop.time() - self._flushed_at < _GATHER_S:
+                loop.call_later(_GATHER_S, self._commit)
+            else:
+                loop.call_soon(self._commit)
+        await asyncio.shield(self._flush)
+
+    def _commit(self) -> None:
+        flush, self._flush = self._flush, None
+        try:
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if not self.broken.done():
+                self.broken.set_exception(error)
+            return
+        self._flushed_at = asyncio.get_running_loop().time()
+        if flush is not None:
+            flush.set_result(None)
+
+    def _change(self, statement: str, *values: Any) -> None:
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN")
+        self._db.execute(statement, values)
+
+    # ---- changes
+
+    def add(self, turn: Turn, state: State) -> None:
+        """Keeps a new turn."""
+        self._change(
+            "INSERT INTO turns (client, conversation, turn_id, state, accepted_at, turn) VALUES (?, ?, ?, ?, ?, ?)",
+            turn.client,
+            turn.conversation,
+            turn.turn_id,
+            state,
+            time.time(),
+            turn.model_dump_json(),
+        )
+
+    def open(self, turn: Turn) -> None:
+        """Keeps the turn as it is sent (again)."""
+        self._change(f"UPDATE turns SET state = 'open', turn = ? WHERE {_WHERE}", turn.model_dump_json(), *_key(turn))
+
+    def routed(self, key: Key, route: Route) -> None:
+        """Keeps what was decided."""
+        self._change(f"UPDATE turns SET route = ? WHERE {_WHERE}", route.model_dump_json(exclude={"turn"}), *_row(key))
+
+    def resulted(self, key: Key, result: Result) -> None:
+        """Keeps what the function gave."""
+        text = result.model_dump_json(exclude={"context"})
+        self._change(f"UPDATE turns SET result = ? WHERE {_WHERE}", text, *_row(key))
+
+    def finish(self, key: Key, final: Final, *, sent: bool) -> None:
+        """Keeps the reply; the turn is done."""
+        self._change(
+            f"UPDATE turns SET state = 'done', final = ?, final_sent = ? WHERE {_WHERE}",
+            final.model_dump_json(),
+            int(sent),
+            *_row(key),
+        )
+
+    def sent(self, key: Key) -> None:
+        """Notes that the final is on the bus."""
+        self._change(f"UPDATE turns SET final_sent = 1 WHERE {_WHERE}", *_row(key))
+
+    # ---- questions
+
+    def find(self, key: Key) -> tuple[State, Final | None] | None:
+        """State and final of a turn; None if it was never accepted."""
+        row = self._db.execute(f"SELECT state, final FROM turns WHERE {_WHERE}", _row(key)).fetchone()
+        if row is None:
+            return None
+        return row[0], Final.model_validate_json(row[1]) if row[1] else None
+
+    def unfinished(self) -> Iterator[tuple[State, Turn, str | None, bool]]:
+        """Turns without a final in the order they came: state, turn, function that was routed to, result there."""
+        rows = self._db.execute("SELECT state, turn, route, result FROM turns WHERE state <> 'done' ORDER BY seq")
+        for state, turn, route, result in rows.fetchall():
+            function = json.loads(route)["function"] if route else None
+            yield state, Turn.model_validate_json(turn), function, result is not None
+
+    def unsent(self) -> list[tuple[Key, Final]]:
+        """Finals that may not have reached the bus."""
+        rows = self._db.execute(
+            "SELECT client, conversation, turn_id, final FROM turns WHERE final_sent = 0 AND state = 'done'"
+        )
+        return [(Key(*row[:3]), Final.model_validate_json(row[3])) for row in rows.fetchall()]
+
+    def context(self, client: str, conversation: str, messages: int) -> tuple[list[Utterance], Pending | None]:
+        """The last messages of a dialogue, oldest first, and the call that waits for an argument."""
+        rows = self._db.execute(
+            "SELECT turn, route, final, result FROM turns WHERE client = ? AND conversation = ? AND state = 'done'"
+            " ORDER BY seq DESC LIMIT ?",
+            (client, conversation, (messages + 1) // 2),
+        ).fetchall()
+        history: list[Utterance] = []
+        for turn, _, final, _ in reversed(rows):
+            history.append(Utterance(role="user", content=json.loads(turn)["text"]))
+            history.append(Utterance(role="assistant", content=json.loads(final)["text"]))
+        pending = _pending(*rows[0][1:]) if rows else None
+        return [one for one in history if one.content][-messages:], pending
+
+
+def _pending(route: str | None, final: str, result: str | None) -> Pending | None:
+    """The call that the last turn left waiting: the router missed an argument, or the function asked for one."""
+    if route is None or json.loads(final)["status"] != "ok":
+        return None
+    routed = json.loads(route)
+    error = (json.loads(result)["error"] if result else None) or {}
+    missing = routed["missing"] or asked_for(error.get("code", ""))
+    if not routed["function"] or not missing:
+        return None
+    return Pending(function=routed["function"], arguments=routed["arguments"], missing=missing)
+
+
+def asked_for(code: str) -> list[str]:
+    """The argument that a function asks for with the error `missing_<argument>`."""
+    return [code.removeprefix("missing_")] if code.startswith("missing_") else []
+
+
+_WHERE = "client = ? AND conversation = ? AND turn_id = ?"
+
+
+def _row(key: Key) -> tuple[str, str, str]:
+    return key.client, key.conversation, key.turn_id
+
+
+def _key(turn: Turn) -> tuple[str, str, str]:
+    return turn.client, turn.conversation, turn.turn_id

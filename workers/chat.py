@@ -1,0 +1,175 @@
+"""The chat worker: puts the reply into words and streams it, once a turn.
+
+It replies to a route that makes no call, and to every result. A turn may come again (after a crash, or because the
+journal sent it again); what has had its final is left alone. A worker that comes back learns from the bus which finals
+it had sent: they wait for it in order with the rest, and it handles nothing else before it has read them.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import OrderedDict
+from typing import TypeVar
+
+from agent import topics
+from agent.bus import Bus, Unfit
+from agent.credentials import Credentials
+from agent.messages import Cancel, Card, Chunk, Final, Result, Route, Status
+from agent.presence import Presence
+from agent.replies import Replier, Task, texts
+from agent.replies.offline import OfflineReplier
+from agent.seal import Seal, SealError
+from agent.settings import Settings
+from agent.turns import Key, asked_for
+from agent.worker import Worker, main
+
+V = TypeVar("V")
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 20000
+_CATCH_UP_S = 2.0
+
+
+class ChatWorker(Worker):
+    """Replies.
+
+    Args:
+        seal: opens the context of results.
+        replier: puts replies into words.
+    """
+
+    def __init__(self, bus: Bus, settings: Settings, seal: Seal, replier: Replier) -> None:
+        super().__init__(bus, settings)
+        self._seal = seal
+        self._replier = replier
+        self._presence = Presence(bus, self._own_status)
+        self._finished: OrderedDict[Key, None] = OrderedDict()
+        self._cancelled: OrderedDict[Key, asyncio.Event] = OrderedDict()
+        self._running: dict[Key, asyncio.Future[None]] = {}
+        self._caught_up = asyncio.Event()
+        bus.on(topics.FINAL, Final, self._final)
+        bus.on(topics.ROUTE, Route, self._route)
+        bus.on(topics.RESULT, Result, self._result)
+        bus.on(topics.CANCEL, Cancel, self._cancel)
+
+    # ---- what comes in
+
+    def _own_status(self, client: str, status: Status) -> None:
+        if client == self.bus.client_id and status.state == "online" and status.details == self.details:
+            self._caught_up.set()
+
+    async def _final(self, final: Final, levels: dict[str, str]) -> None:
+        _remember(self._finished, Key(levels["client"], levels["conversation"], final.turn_id), None)
+
+    async def _route(self, route: Route, _levels: dict[str, str]) -> None:
+        if not route.function or route.missing or route.unserved:
+            await self._once(Task(route, None, self._cards()))
+
+    async def _result(self, result: Result, levels: dict[str, str]) -> None:
+        try:
+            route = self._seal.open(result.context, result.call_id, result.function)
+        except SealError as error:
+            raise Unfit(str(error)) from None
+        turn = route.turn
+        if (turn.client, turn.conversation, result.function) != tuple(
+            levels[name] for name in ("client", "conversation", "function")
+        ):
+            raise Unfit("a result for another conversation or function than its topic says")
+        await self._once(Task(route, result))
+
+    async def _cancel(self, cancel: Cancel, levels: dict[str, str]) -> None:
+        key = Key(levels["client"], levels["conversation"], cancel.turn_id)
+        if key not in self._finished:
+            self._cancellation(key).set()
+
+    # ---- what goes out
+
+    async def _once(self, task: Task) -> None:
+        """Replies unless the turn has had its final; waits where the same turn is being replied to."""
+        if not self._caught_up.is_set():
+            # Not for ever: a broker that lost its memory may have lost the finals too.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._caught_up.wait(), _CATCH_UP_S)
+            self._caught_up.set()
+        key = Key.of(task.route.turn)
+        while (running := self._running.get(key)) is not None:
+            await asyncio.wait({running})
+        if key in self._finished:
+            return
+        self._running[key] = asyncio.get_running_loop().create_future()
+        try:
+            await self._reply(key, task)
+            _remember(self._finished, key, None)
+        finally:
+            self._running.pop(key).set_result(None)
+
+    async def _reply(self, key: Key, task: Task) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        turn = task.route.turn
+        cancelled = self._cancellation(key)
+        said: list[str] = []
+        status = "ok" if _answered(task) else "failed"
+        try:
+            async with contextlib.aclosing(self._replier.reply(task)) as pieces:  # type: ignore[type-var]
+                async for piece in pieces:
+                    if cancelled.is_set():
+                        break
+                    chunk = Chunk(turn_id=key.turn_id, attempt=turn.attempt, seq=len(said), text=piece)
+                    await self.bus.send(topics.CHUNK, chunk, client=key.client, conversation=key.conversation)
+                    said.append(piece)
+        except Exception:
+            log.exception("No reply to turn %s", key.turn_id)
+            status = "failed"
+            said = said or [texts.unable(turn.lang)]
+        if cancelled.is_set() and not said:
+            said = [texts.cancelled(turn.lang)]
+        took = {"router": task.route.took_ms, "chat": round((loop.time() - started) * 1000, 3)}
+        if task.result is not None:
+            took["function"] = task.result.took_ms
+        final = Final.model_validate(
+            {
+                "turn_id": key.turn_id,
+                "attempt": turn.attempt,
+                "status": status,
+                "text": "".join(said),
+                "function": task.route.function,
+                "arguments": task.route.arguments,
+                "router": task.route.router,
+                "replier": self._replier.name,
+                "took_ms": took,
+            }
+        )
+        await self.bus.send(topics.FINAL, final, client=key.client, conversation=key.conversation)
+        self._cancelled.pop(key, None)
+
+    def _cancellation(self, key: Key) -> asyncio.Event:
+        if key not in self._cancelled:
+            _remember(self._cancelled, key, asyncio.Event())
+        return self._cancelled[key]
+
+    def _cards(self) -> tuple[Card, ...]:
+        return tuple(self._presence.cards[name] for name in sorted(self._presence.cards))
+
+
+def _remember(kept: OrderedDict[Key, V], key: Key, value: V) -> None:
+    kept[key] = value
+    while len(kept) > _REMEMBERED:
+        kept.popitem(last=False)
+
+
+def _answered(task: Task) -> bool:
+    if task.result is None:
+        return not task.route.unserved
+    code = task.result.error.code if task.result.error else ""
+    return task.result.status == "ok" or bool(asked_for(code))
+
+
+def make(bus: Bus, settings: Settings) -> ChatWorker:
+    """A chat worker with this installation's key and replier."""
+    return ChatWorker(bus, settings, Seal(Credentials(settings).bus_key()), OfflineReplier(settings.chunk_chars))
+
+
+if __name__ == "__main__":
+    main(make, "chat", "chat")

@@ -1,0 +1,221 @@
+"""The journal: keeps every turn on disk before anything else happens to it, and sees to it that it gets its final.
+
+It is the one part with state. It opens a conversation's turns one after another, so that each sees the reply before
+it; sends a turn again that makes no progress; and gives up with a final of its own when that does not help.
+"""
+
+import asyncio
+import re
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent import topics
+from agent.bus import Bus, Unfit
+from agent.language import detect
+from agent.messages import Accepted, Final, Lang, Result, Route, Say, Turn
+from agent.presence import Presence
+from agent.replies import texts
+from agent.settings import Settings
+from agent.turns import Key, TurnStore
+from agent.worker import Worker, main
+
+_LOOK_S = 0.25
+_AFTER_RECONNECT_S = 1.0
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+@dataclass
+class _Open:
+    """A turn on its way: where it is, and when it is looked at again."""
+
+    turn: Turn
+    due: float
+    stage: str = "router"
+    function: str | None = None
+    again: bool = False
+    """The next sending only repeats the attempt: the broker or this process was gone."""
+
+
+class Journal(Worker):
+    """Writes down, accepts, sends, records, sends again, gives up."""
+
+    def __init__(self, bus: Bus, settings: Settings) -> None:
+        super().__init__(bus, settings)
+        self._presence = Presence(bus)
+        self._open: dict[Key, _Open] = {}
+        self._waiting: dict[tuple[str, str], deque[Turn]] = {}
+        bus.on(topics.SAY, Say, self._say)
+        bus.on(topics.ROUTE, Route, self._route)
+        bus.on(topics.RESULT, Result, self._result)
+        bus.on(topics.FINAL, Final, self._final)
+
+    async def prepare(self) -> None:
+        """Opens the file and takes up what was left."""
+        self._store = TurnStore(self.settings.home / "journal.sqlite3", self.settings.journal_sync)
+        for state, turn, function, resulted in self._store.unfinished():
+            conversation = (turn.client, turn.conversation)
+            self._waiting.setdefault(conversation, deque())
+            if state == "waiting":
+                self._waiting[conversation].append(turn)
+            else:
+                stage = "chat" if resulted else "function" if function else "router"
+                self._open[Key.of(turn)] = _Open(turn, _now(), stage, function)
+
+    async def finish(self) -> None:
+        """Closes the file."""
+        self._store.close()
+
+    # ---- what comes in
+
+    async def _say(self, say: Say, levels: dict[str, str]) -> None:
+        key = Key(levels["client"], levels["conversation"], say.turn_id)
+        text = _CONTROL.sub("", say.text).strip()
+        lang = say.lang or detect(text) or self.settings.lang or "en"
+        if not text or len(text) > self.settings.max_text:
+            # Not accepted, but its sender is told, since a client repeats what is not accepted.
+            said = texts.empty(lang) if not text else texts.too_long(lang, len(text), self.settings.max_text)
+            await self._publish_final(key, Final(turn_id=say.turn_id, status="failed", text=said, replier="journal"))
+            raise Unfit("an empty turn" if not text else f"{len(text)} characters in a turn")
+        if key not in self._open and (found := self._store.find(key)) is None:
+            await self._accept(key, text, lang, say.said_at)
+        elif key not in self._open and found is not None and found[1] is not None:
+            await self._publish_final(key, found[1])
+        await self._store.committed()
+        await self.bus.send(
+            topics.ACCEPTED, Accepted(turn_id=key.turn_id), client=key.client, conversation=key.conversation
+        )
+        if (opened := self._open.get(key)) is not None and opened.due == 0:
+            await self._send(opened)
+
+    async def _accept(self, key: Key, text: str, lang: Lang, said_at: datetime | None) -> None:
+        turn = Turn(
+            turn_id=key.turn_id,
+            client=key.client,
+            conversation=key.conversation,
+            text=text,
+            lang=lang,
+            said_at=said_at or datetime.now().astimezone(),
+        )
+        conversation = (key.client, key.conversation)
+        if conversation in self._waiting:
+            self._waiting[conversation].append(turn)
+            self._store.add(turn, "waiting")
+        else:
+            self._waiting[conversation] = deque()
+            turn = self._with_context(turn)
+            self._open[key] = _Open(turn, 0)
+            self._store.add(turn, "open")
+
+    async def _route(self, route: Route, _levels: dict[str, str]) -> None:
+        key = Key.of(route.turn)
+        if (opened := self._open.get(key)) is None:
+            return
+        called = route.function is not None and not route.missing and not route.unserved
+        self._progress(opened, "function" if called else "chat", route.function)
+        self._store.routed(key, route)
+        await self._store.committed()
+
+    async def _result(self, result: Result, levels: dict[str, str]) -> None:
+        key = Key(levels["client"], levels["conversation"], str(result.context.get("turn_id", "")))
+        if (opened := self._open.get(key)) is None or opened.function != result.function:
+            return
+        self._progress(opened, "chat", result.function)
+        self._store.resulted(key, result)
+        await self._store.committed()
+
+    async def _final(self, final: Final, levels: dict[str, str]) -> None:
+        key = Key(levels["client"], levels["conversation"], final.turn_id)
+        if key in self._open:
+            self._store.finish(key, final, sent=True)
+            await self._close(key)
+
+    # ---- what goes out
+
+    async def work(self) -> None:
+        """Looks after the open turns, for ever."""
+        for key, final in self._store.unsent():
+            await self._publish_final(key, final)
+            self._store.sent(key)
+        connections = 0
+        while True:
+            if self.bus.connections != connections:
+                connections = self.bus.connections
+                for opened in self._open.values():
+                    opened.due, opened.again = _now() + _AFTER_RECONNECT_S, True
+            for key, opened in list(self._open.items()):
+                if 0 < opened.due < _now():
+                    await self._overdue(key, opened)
+            await self._store.committed()
+            await asyncio.wait({self._store.broken}, timeout=_LOOK_S)
+            if self._store.broken.done():
+                self._store.broken.result()
+
+    async def _overdue(self, key: Key, opened: _Open) -> None:
+        if opened.again:
+            opened.again = False
+        elif opened.turn.attempt > self.settings.max_attempts:
+            await self._give_up(key, opened)
+            return
+        else:
+            opened.turn = opened.turn.model_copy(update={"attempt": opened.turn.attempt + 1})
+            self._store.open(opened.turn)
+            await self._store.committed()
+        opened.stage = "router"
+        await self._send(opened)
+
+    async def _give_up(self, key: Key, opened: _Open) -> None:
+        turn = opened.turn
+        online = self._presence.online(opened.stage)
+        if opened.stage == "function" and opened.function:
+            text = texts.no_answer_from_function(turn.lang, opened.function)
+        else:
+            text = texts.no_answer_from_role(turn.lang, opened.stage, online=online)
+        final = Final(turn_id=turn.turn_id, attempt=turn.attempt, status="failed", text=text, replier="journal")
+        # On disk first: a journal killed after this sends it when it comes back.
+        self._store.finish(key, final, sent=False)
+        await self._close(key)
+        await self._publish_final(key, final)
+        self._store.sent(key)
+        await self._store.committed()
+
+    async def _close(self, key: Key) -> None:
+        """Ends a turn and opens the next one of its conversation."""
+        del self._open[key]
+        conversation = (key.client, key.conversation)
+        waiting = self._waiting[conversation]
+        following = None
+        if waiting:
+            turn = self._with_context(waiting.popleft())
+            following = self._open[Key.of(turn)] = _Open(turn, 0)
+            self._store.open(turn)
+        else:
+            del self._waiting[conversation]
+        await self._store.committed()
+        if following is not None:
+            await self._send(following)
+
+    def _with_context(self, turn: Turn) -> Turn:
+        history, pending = self._store.context(turn.client, turn.conversation, self.settings.history_messages)
+        return turn.model_copy(update={"history": history, "pending": pending})
+
+    async def _send(self, opened: _Open) -> None:
+        turn = opened.turn
+        opened.due = _now() + self.settings.resend_s
+        await self.bus.send(topics.TURN, turn, client=turn.client, conversation=turn.conversation)
+
+    async def _publish_final(self, key: Key, final: Final) -> None:
+        await self.bus.send(topics.FINAL, final, client=key.client, conversation=key.conversation)
+
+    def _progress(self, opened: _Open, stage: str, function: str | None) -> None:
+        patience = self.settings.reply_s if stage == "chat" else self.settings.resend_s
+        opened.stage, opened.function, opened.again = stage, function, False
+        opened.due = _now() + patience
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+if __name__ == "__main__":
+    main(Journal, "journal", "journal")

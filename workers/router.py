@@ -1,0 +1,104 @@
+"""The router worker: decides for each turn which function it calls, and makes the call.
+
+A call whose function has no live worker waits a moment for one to come (back), then the turn is told as unserved.
+"""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from agent.routing.embedded import EmbeddedRouter
+
+from agent import topics
+from agent.bus import Bus
+from agent.credentials import Credentials
+from agent.messages import Call, Route, Turn
+from agent.presence import Presence
+from agent.routing import Decision, Router
+from agent.seal import Seal
+from agent.settings import Settings
+from agent.worker import Worker, main
+
+_CALLS = uuid.UUID("3f1f6d0e-52b5-4a77-9a0b-9b1f1f6f1a11")
+_RETRY_S = 0.25
+
+
+class RouterWorker(Worker):
+    """Routes turns with the configured router.
+
+    Args:
+        seal: seals the context of calls.
+        router: decides.
+    """
+
+    def __init__(self, bus: Bus, settings: Settings, seal: Seal, router: Router) -> None:
+        super().__init__(bus, settings)
+        self._seal = seal
+        self._router = router
+        self._presence = Presence(bus)
+        bus.on(topics.TURN, Turn, self._turn)
+
+    async def _turn(self, turn: Turn, _levels: dict[str, str]) -> None:
+        started = asyncio.get_running_loop().time()
+        decision = await self._router.route(turn, self._presence.cards)
+        route = Route(
+            turn=turn,
+            function=decision.function,
+            arguments=decision.arguments,
+            missing=decision.missing,
+            confidence=decision.confidence,
+            router=decision.router,
+            took_ms=round((asyncio.get_running_loop().time() - started) * 1000, 3),
+        )
+        if not decision.function or decision.missing:
+            await self._send_route(route)
+        elif not await self._call(decision, route):
+            await self._send_route(route.model_copy(update={"unserved": True}))
+
+    async def _call(self, decision: Decision, route: Route) -> bool:
+        """Publishes the route and the call once somebody serves the function; tells whether anybody does."""
+        function = decision.function or ""
+        until = asyncio.get_running_loop().time() + self.settings.serve_grace_s
+        while self._presence.serves(function) is False:
+            if asyncio.get_running_loop().time() > until:
+                return False
+            await self._presence.changed(_RETRY_S)
+        call = self._make_call(function, decision, route)
+        # Written in this order on one connection, so the journal has the route before any result.
+        _, taken = await asyncio.gather(self._send_route(route), self._send_call(call))
+        while not taken and asyncio.get_running_loop().time() < until:
+            # Nobody is subscribed: a worker without status and session, perhaps about to come back.
+            await self._presence.changed(_RETRY_S)
+            taken = await self._send_call(call)
+        return taken
+
+    def _make_call(self, function: str, decision: Decision, route: Route) -> Call:
+        turn = route.turn
+        call_id = str(uuid.uuid5(_CALLS, f"{turn.client}\n{turn.conversation}\n{turn.turn_id}"))
+        answer = topics.RESULT.name(function=function, client=turn.client, conversation=turn.conversation)
+        return Call(
+            call_id=call_id,
+            function=function,
+            arguments=decision.arguments,
+            lang=turn.lang,
+            said_at=turn.said_at,
+            context=self._seal.close(call_id, route).model_dump(),
+            reply_to=f"{self.bus.root}/{answer}",
+            expires_at=datetime.now(UTC) + timedelta(seconds=self.settings.resend_s),
+        )
+
+    async def _send_call(self, call: Call) -> bool:
+        return await self.bus.send(topics.CALL, call, function=call.function)
+
+    async def _send_route(self, route: Route) -> None:
+        turn = route.turn
+        await self.bus.send(topics.ROUTE, route, client=turn.client, conversation=turn.conversation)
+
+
+def make(bus: Bus, settings: Settings) -> RouterWorker:
+    """A router worker with this installation's key and router."""
+    return RouterWorker(bus, settings, Seal(Credentials(settings).bus_key()), EmbeddedRouter.load(settings))
+
+
+if __name__ == "__main__":
+    main(make, "router", "router")
