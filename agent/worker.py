@@ -95,17 +95,14 @@ def open_bus(client_id: str, role: Role, settings: Settings, **others: Any) -> M
     Raises:
         CredentialError: there is no such credential.
     """
-    return MqttBus(
-        client_id,
-        role,
-        Credentials(settings).address(client_id),
-        keepalive_s=settings.keepalive_s,
-        session_expiry_s=settings.session_expiry_s,
-        root=settings.topic_root,
-        concurrency=settings.concurrency,
-        max_packet=settings.max_packet,
-        **others,
-    )
+    common: dict[str, Any] = {
+        "keepalive_s": settings.keepalive_s,
+        "session_expiry_s": settings.session_expiry_s,
+        "root": settings.topic_root,
+        "concurrency": settings.concurrency,
+        "max_packet": settings.max_packet,
+    }
+    return MqttBus(client_id, role, Credentials(settings).address(client_id), **{**common, **others})
 
 
 def main(make: Callable[[Bus, Settings], Worker], role: Role, name: str) -> None:

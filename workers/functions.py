@@ -6,20 +6,24 @@ run; one that expired while nobody was there to do it is not done late, since it
 
 import asyncio
 import logging
+import re
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
 from agent import topics
 from agent.bus import Bus, Unfit
+from agent.credentials import Credentials
 from agent.messages import Call, Error, Notice, Result
-from agent.settings import Settings
-from agent.worker import Worker, main
-from functions.registry import Context, Function, FunctionError, load
+from agent.settings import Settings, settings
+from agent.worker import Worker, main, open_bus, run
+from functions.registry import Context, Function, FunctionError, load, load_file
 from functions.web import Web
 
 log = logging.getLogger(__name__)
@@ -150,5 +154,25 @@ def make(bus: Bus, settings: Settings) -> FunctionsWorker:
     return FunctionsWorker(bus, settings, load())
 
 
+def make_from_file(path: Path) -> FunctionsWorker:
+    """The worker of the functions in a file, with a credential of its own.
+
+    Raises:
+        CredentialError: another kind of client has its name.
+        SystemExit: the file can't be used.
+    """
+    try:
+        found = load_file(path)
+    except (FileNotFoundError, ValueError, TypeError, SyntaxError) as error:
+        sys.exit(f"{path.name}: {error}")
+    name = "worker-" + re.sub(r"[^A-Za-z0-9_-]", "-", path.stem)
+    Credentials(settings()).permit(name, tuple(found))
+    print(f"{name} serves {', '.join(found)}; Ctrl-C ends it.", flush=True)
+    return FunctionsWorker(open_bus(name, "function", settings()), settings(), found)
+
+
 if __name__ == "__main__":
-    main(make, "function", "functions")
+    if len(sys.argv) == 3 and sys.argv[1] == "--file":
+        run(lambda: make_from_file(Path(sys.argv[2])))
+    else:
+        main(make, "function", "functions")

@@ -1,0 +1,430 @@
+"""The `funcgemma` command."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from agent import __version__, topics
+from agent.broker import BrokerMissing
+from agent.bus import BusError
+from agent.client import Client, NoAnswer
+from agent.credentials import CredentialError, Credentials
+from agent.mqtt import MqttBus
+from agent.presence import Presence
+from agent.settings import PROJECT, Settings, settings
+from agent.supervisor import ROLES, Supervisor, SupervisorError, absent, environment, is_ready, running
+from agent.worker import open_bus
+
+_READY_S = 60.0
+_GLANCE_S = 0.3
+
+
+class UsageError(Exception):
+    """Raised when a command can't do what it was asked; the message says what to do."""
+
+
+_PLAIN = (UsageError, SupervisorError, CredentialError, BrokerMissing, BusError, NoAnswer)
+
+
+def main() -> None:
+    """Runs the command line; a mistake ends in one plain sentence."""
+    arguments = _parser().parse_args()
+    logging.basicConfig(
+        level=logging.DEBUG if settings().debug or arguments.debug else logging.ERROR,
+        format="%(levelname)s %(message)s",
+    )
+    try:
+        sys.exit(arguments.run(arguments, settings()))
+    except _PLAIN as error:
+        if settings().debug or arguments.debug:
+            raise
+        sys.exit(f"funcgemma: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # `funcgemma watch | head`: nobody reads any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="funcgemma", description="A local assistant on an MQTT bus.")
+    parser.add_argument("--version", action="version", version=f"funcgemma {__version__}")
+    parser.add_argument("--debug", action="store_true", help="stack traces and debug logs")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace, Settings], int], about: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about, description=about)
+        made.set_defaults(run=run)
+        return made
+
+    made = command("up", _up, "Run the broker and all workers.")
+    made.add_argument("--detach", action="store_true", help="return when everything is ready")
+    made.add_argument("--slots", default="", metavar="ROLE=N,…", help="more workers of a role: router=2,chat=2")
+    made.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)
+    command("down", _down, "Stop what `up` runs.")
+    made = command("status", _status, "Show what is running.")
+    made.add_argument("--json", action="store_true", help="for programs")
+    made = command("chat", _chat, "Chat in the terminal; starts what isn't running.")
+    made.add_argument("--conversation", metavar="ID", help="go on with a conversation")
+    made = command("say", _say, "Say one thing and print the reply.")
+    made.add_argument("text")
+    made.add_argument("--json", action="store_true", help="print the whole final payload")
+    made.add_argument("--conversation", metavar="ID", help="go on with a conversation")
+    made.add_argument("--timeout", type=float, default=200.0, metavar="S", help="give up after S seconds (200)")
+    made = command("watch", _watch, "Show the bus live, a line a stage.")
+    made.add_argument("--chunks", action="store_true", help="the pieces of replies too")
+    made = command("functions", _functions, "List the functions on the bus.")
+    made.add_argument("--json", action="store_true", help="print the cards")
+    made = command("invite", _invite, "Make a credential for a client or a function worker and print its URL.")
+    made.add_argument("name", help="client id on the bus")
+    which = made.add_mutually_exclusive_group(required=True)
+    which.add_argument("--client", action="store_true", help="somebody who says things")
+    which.add_argument("--function", action="append", metavar="FUNCTION", help="a worker of this function")
+    made = command("revoke", _revoke, "Take a credential back, and the cards of its functions with it.")
+    made.add_argument("name")
+    made = command("worker", _worker, "Run one worker: a role, or a Python file with a function.")
+    made.add_argument("what", metavar="ROLE-OR-FILE", help=f"{', '.join(ROLES)} or my_function.py")
+    made.add_argument("--slot", type=int, default=0, help="number of this worker among those of its role")
+    command("models", _models, "How to get the models.")
+    return parser
+
+
+# ---- running
+
+
+def _up(arguments: argparse.Namespace, settings: Settings) -> int:
+    slots = _slots(arguments.slots)
+    if arguments.detach:
+        if running(settings):
+            raise SupervisorError("FuncGemma runs already; see: funcgemma status")
+        command = ["up", "--slots", arguments.slots]
+        return asyncio.run(_with_client(settings, _noop, _start(settings, command, stay=True)))
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        if arguments.until_eof:
+            await _stop_at_eof(stop)
+        await Supervisor(settings, slots, lambda line: print(line, flush=True)).run(stop)
+
+    asyncio.run(run())
+    return 0
+
+
+async def _stop_at_eof(stop: asyncio.Event) -> None:
+    """Sets `stop` when standard input ends, which is when the process that started this one is gone."""
+
+    class Watcher(asyncio.Protocol):
+        def connection_lost(self, _error: Exception | None) -> None:
+            stop.set()
+
+    await asyncio.get_running_loop().connect_read_pipe(Watcher, sys.stdin)
+
+
+def _slots(text: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in filter(None, text.split(",")):
+        name, _, number = part.partition("=")
+        if name not in ROLES or name == "journal" or not number.isdecimal() or not 1 <= int(number) <= 64:
+            raise UsageError(f"{part!r} is no slot setting; write for example: --slots router=2,chat=2")
+        found[name] = int(number)
+    return found
+
+
+def _down(_arguments: argparse.Namespace, settings: Settings) -> int:
+    pid = running(settings)
+    if pid is None:
+        print("FuncGemma is not running.")
+        return 0
+    os.kill(pid, signal.SIGTERM)
+    until = time.monotonic() + 20
+    while running(settings) == pid:
+        if time.monotonic() > until:
+            raise SupervisorError(f"The supervisor (process {pid}) does not stop; its logs: {settings.home / 'logs'}")
+        time.sleep(0.05)
+    print("Stopped.")
+    return 0
+
+
+@contextlib.contextmanager
+def _start(settings: Settings, command: list[str], *, stay: bool) -> Iterator[None]:
+    """Starts the supervisor in the background; ends it on leaving, and should we die, unless it is to stay."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    log = settings.home / "logs" / "supervisor.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        before = output.tell()
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "agent.cli", *command, *([] if stay else ["--until-eof"])],
+            cwd=PROJECT,
+            env={**os.environ, **environment(settings)},
+            stdin=subprocess.DEVNULL if stay else subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        _await_start(settings, process, log, before)
+        yield
+    except BaseException:
+        if stay:
+            process.terminate()
+        raise
+    finally:
+        if not stay:
+            process.terminate()
+            process.wait()
+
+
+def _await_start(settings: Settings, process: "subprocess.Popen[bytes]", log: Path, written: int) -> None:
+    """Returns when the supervisor has its lock and the credentials are there; raises what it said if it ended."""
+    until = time.monotonic() + _READY_S
+    while not (settings.home / "credentials.json").exists() or running(settings) != process.pid:
+        if process.poll() is not None:
+            said = log.read_bytes()[written:].decode(errors="replace").strip().splitlines()
+            raise SupervisorError(said[-1].removeprefix("funcgemma: ") if said else f"It did not start; see {log}")
+        if time.monotonic() > until:
+            raise SupervisorError(f"It did not start within {_READY_S:g} seconds; see {log}")
+        time.sleep(0.01)
+
+
+# ---- talking
+
+
+async def _noop(_client: Client, _bus: MqttBus) -> int:
+    return 0
+
+
+async def _with_client(
+    settings: Settings,
+    use: Callable[[Client, MqttBus], Awaitable[int]],
+    started: contextlib.AbstractContextManager[None] | None = None,
+    *,
+    wait: bool = True,
+) -> int:
+    """Connects as a client with an id of its own, waits until everything is there, and does `use`."""
+    with started or contextlib.nullcontext(), _identity(settings) as name:
+        bus = open_bus(name, "client", settings, will=False)
+        client = Client(bus, settings.say_repeat_s)
+        try:
+            async with asyncio.timeout(_READY_S):
+                await bus.__aenter__()
+        except TimeoutError:
+            raise BusError(f"The broker at {settings.host}:{settings.port} does not answer.") from None
+        try:
+            if wait:
+                until = time.monotonic() + _READY_S
+                while not is_ready(client.presence):
+                    if time.monotonic() > until:
+                        raise BusError(f"Not ready: {', '.join(absent(client.presence))}. See: funcgemma status")
+                    await client.presence.changed(1.0)
+            return await use(client, bus)
+        finally:
+            await bus.close(drain_s=1.0)
+
+
+@contextlib.contextmanager
+def _identity(settings: Settings) -> Iterator[str]:
+    """The client id to use: that of the URL where one is set, otherwise one that nobody else uses."""
+    if settings.broker_url:
+        yield Credentials(settings).address("").username or "cli-0"
+        return
+    with Credentials(settings).borrow("cli") as name:
+        yield name
+
+
+def _require_running(settings: Settings) -> None:
+    if not settings.broker_url and not settings.external_broker and running(settings) is None:
+        raise UsageError("FuncGemma is not running. Start it with: funcgemma up --detach")
+
+
+def _chat(arguments: argparse.Namespace, settings: Settings) -> int:
+    from agent.console import chat  # noqa: PLC0415 - the terminal's libraries are for this command only
+
+    there = settings.broker_url or settings.external_broker or running(settings)
+    started = None if there else _start(settings, ["up"], stay=False)
+
+    async def talk(client: Client, bus: MqttBus) -> int:
+        await chat(client, bus, settings, conversation=arguments.conversation)
+        return 0
+
+    # What runs already may be half down: then the chat says so by itself.
+    return asyncio.run(_with_client(settings, talk, started, wait=started is not None))
+
+
+def _say(arguments: argparse.Namespace, settings: Settings) -> int:
+    _require_running(settings)
+    if not arguments.text.strip():
+        raise UsageError('There is nothing to say. For example: funcgemma say "明日の札幌の天気は？"')
+    if len(arguments.text) > settings.max_text:
+        raise UsageError(f"That is {len(arguments.text):,} characters; a turn may have {settings.max_text:,}.")
+
+    async def say(client: Client, _bus: MqttBus) -> int:
+        conversation = arguments.conversation or uuid.uuid4().hex[:12]
+        final = await client.final(arguments.text, conversation, timeout=arguments.timeout)
+        print(final.model_dump_json() if arguments.json else final.text)
+        return 0 if final.status == "ok" else 1
+
+    return asyncio.run(_with_client(settings, say, wait=False))
+
+
+# ---- looking
+
+
+@contextlib.asynccontextmanager
+async def _operator(settings: Settings) -> AsyncIterator[tuple[MqttBus, Presence]]:
+    with Credentials(settings).borrow("operator") as name:
+        bus = open_bus(name, "operator", settings, will=False, persistent=False)
+        presence = Presence(bus)
+        try:
+            async with asyncio.timeout(5):
+                await bus.__aenter__()
+        except TimeoutError:
+            raise BusError(f"The broker at {settings.host}:{settings.port} does not answer.") from None
+        try:
+            # Retained messages come right after the subscription; this one's own status comes behind them.
+            await bus.announce(pid=os.getpid())
+            while name not in presence.statuses or presence.statuses[name].details.get("pid") != os.getpid():
+                await presence.changed(_GLANCE_S)
+            yield bus, presence
+        finally:
+            await bus.withdraw(topics.STATUS, client=name)
+            await bus.close(drain_s=1.0)
+
+
+def _components(presence: Presence) -> list[dict[str, Any]]:
+    shown = []
+    for client, status in sorted(presence.statuses.items()):
+        if status.role == "operator" and client != "supervisor":
+            continue
+        pid = status.details.get("pid")
+        role = "supervisor" if client == "supervisor" else status.role
+        shown.append({"client": client, "role": role, "state": status.state, "pid": pid})
+        if client == "supervisor" and (broker := status.details.get("broker_pid")):
+            shown.append({"client": "broker", "role": "broker", "state": "online", "pid": broker})
+    return shown
+
+
+def _status(arguments: argparse.Namespace, settings: Settings) -> int:
+    async def look() -> tuple[bool, list[dict[str, Any]]]:
+        async with _operator(settings) as (_, presence):
+            return is_ready(presence), _components(presence)
+
+    ready = False
+    components: list[dict[str, Any]] = []
+    if settings.external_broker or running(settings):
+        try:
+            ready, components = asyncio.run(look())
+        except (BusError, CredentialError) as error:
+            print(f"funcgemma: {error}", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps({"ready": ready, "components": components}))
+    elif not components:
+        print("FuncGemma is not running. Start it with: funcgemma up --detach")
+    else:
+        for one in components:
+            print(f"{one['client']:<14} {one['role']:<11} {one['state']:<8} {one['pid'] or '-'}")
+        print("ready" if ready else "not ready")
+    return 0 if ready else 1
+
+
+def _watch(arguments: argparse.Namespace, settings: Settings) -> int:
+    from agent.watch import Watch  # noqa: PLC0415
+
+    _require_running(settings)
+
+    async def watch() -> None:
+        with Credentials(settings).borrow("operator") as name:
+            bus = open_bus(name, "operator", settings, will=False, persistent=False)
+            watching = Watch(bus, chunks=arguments.chunks)
+            async with bus:
+                await watching.run()
+
+    asyncio.run(watch())
+    return 0
+
+
+def _functions(arguments: argparse.Namespace, settings: Settings) -> int:
+    _require_running(settings)
+
+    async def look() -> list[tuple[dict[str, Any], bool]]:
+        async with _operator(settings) as (_, presence):
+            cards = sorted(presence.cards.items())
+            return [(card.model_dump(mode="json"), presence.serves(name) is not False) for name, card in cards]
+
+    found = asyncio.run(look())
+    if arguments.json:
+        print(json.dumps([card for card, _ in found], ensure_ascii=False))
+        return 0
+    for card, served in found:
+        parameters = card["parameters"].get("properties", {})
+        print(f"{card['name']}({', '.join(parameters)}){'' if served else '  — no worker'}")
+        print(f"    {card['description']}")
+    return 0
+
+
+# ---- letting in
+
+
+def _invite(arguments: argparse.Namespace, settings: Settings) -> int:
+    credentials = Credentials(settings)
+    credentials.prepare()
+    functions = tuple(arguments.function or ())
+    print(credentials.invite(arguments.name, "client" if arguments.client else "function", functions))
+    return 0
+
+
+def _revoke(arguments: argparse.Namespace, settings: Settings) -> int:
+    functions = Credentials(settings).revoke(arguments.name)
+
+    async def clear() -> None:
+        async with _operator(settings) as (bus, presence):
+            await bus.withdraw(topics.STATUS, client=arguments.name)
+            for function in functions:
+                if function in presence.cards and presence.cards[function].source == arguments.name:
+                    await bus.withdraw(topics.CARD, name=function)
+
+    if running(settings):
+        asyncio.run(clear())
+    print(f"{arguments.name} can no longer connect.")
+    return 0
+
+
+def _worker(arguments: argparse.Namespace, settings: Settings) -> int:
+    what = arguments.what
+    if what in ROLES:
+        module, options = what, [] if what == "journal" else ["--slot", str(arguments.slot)]
+    elif Path(what).suffix == ".py":
+        module, options = "functions", ["--file", str(Path(what).resolve())]
+    else:
+        raise UsageError(f"{what} is neither a role ({', '.join(ROLES)}) nor a Python file.")
+    _require_running(settings)
+    os.environ.update(environment(settings))
+    os.chdir(PROJECT)
+    os.execv(sys.executable, [sys.executable, "-m", f"workers.{module}", *options])  # noqa: S606 - our own module
+
+
+def _models(_arguments: argparse.Namespace, _settings: Settings) -> int:
+    print(
+        "This version answers without models. The router model (functiongemma) and the chat model (gemma3:4b) run on\n"
+        "Ollama: install it from ollama.com, then: ollama pull functiongemma && ollama pull gemma3:4b\n"
+        "The version that uses them is the next one; see CHANGELOG.md."
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    main()

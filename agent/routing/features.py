@@ -1,0 +1,206 @@
+"""A turn with its dialogue as sparse hashed features.
+
+Hashing is arithmetic on arrays of code points (a rolling polynomial for character n-grams) and crc32 for words: no
+dictionary of features has to be stored or loaded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.messages import Utterance
+from agent.routing.gazetteer import Gazetteer
+from agent.routing.text import is_japanese, normalise
+
+BITS = 18
+"""Features are hashed into 2 ** BITS slots."""
+
+_MULTIPLIER = np.uint32(0x01000193)
+_MIX = np.uint32(0x9E3779B1)
+_SHIFT = np.uint32(32 - BITS)
+_BREAKS = "?!.。、,;\n"
+_MOST = 400
+"""Characters of a message that are looked at (first and last halves), so that a huge turn stays cheap."""
+
+CHARACTERS, WORDS, CONCEPTS, PAIRS, SHAPE, ENDS, CLAUSES, ASSISTANT, USER, PREVIOUS = range(10)
+WEIGHTS = (1.6, 1.2, 1.4, 0.7, 1.0, 1.0, 1.0, 0.6, 0.6, 1.6)
+"""How much each group may say; chosen by cross-validation over batches."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """The features of one turn: slots [n] in 0 … 2 ** BITS - 1, and their values [n]."""
+
+    slots: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message prepared once: normalised text, and the concepts in it with their places."""
+
+    text: str
+    concepts: frozenset[str]
+    places: Sequence[tuple[int, int, str]]
+
+
+class Features:
+    """Makes features out of turns."""
+
+    def __init__(self, gazetteer: Gazetteer) -> None:
+        """Keeps the gazetteer, the only thing that features depend on."""
+        self._gazetteer = gazetteer
+
+    def message(self, text: str) -> Message:
+        """Prepares a message; texts far beyond a normal turn are looked at in part."""
+        if len(text) > 2 * _MOST:
+            text = f"{text[:_MOST]} {text[-_MOST:]}"
+        plain = normalise(text)
+        places = self._gazetteer.spans(plain)
+        return Message(plain, frozenset(concept for _, _, concept in places), places)
+
+    def row(self, turn: Message, history: Sequence[Utterance], previous: str | None) -> Row:
+        """The features of a turn.
+
+        Args:
+            turn: the user's message.
+            history: the dialogue before it, oldest first.
+            previous: the function that the dialogue before suggests, or None.
+        """
+        made = _Builder()
+        _content(made, turn)
+        _shape(made, turn, bool(history))
+        assistant = next((said for said in reversed(history) if said.role == "assistant"), None)
+        users = [said.content for said in history if said.role == "user"][-2:]
+        if assistant is not None:
+            _context(made, ASSISTANT, self.message(assistant.content[-_MOST:]))
+        if users:
+            _context(made, USER, self.message(" ".join(users)[-_MOST:]))
+        if previous is not None:
+            short = len(turn.text) < (14 if is_japanese(turn.text) else 32)
+            names = [f"f={previous}", f"f={previous} s={short}"]
+            names += [f"f={previous} {concept}" for concept in turn.concepts]
+            made.add(PREVIOUS, names)
+        return made.row()
+
+    def text_row(self, turn: Message) -> Row:
+        """The features of a message by itself."""
+        made = _Builder()
+        _content(made, turn)
+        _shape(made, turn, history=False)
+        return made.row()
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self._slots: list[NDArray[np.uint32]] = []
+        self._values: list[NDArray[np.float32]] = []
+
+    def add(self, group: int, names: Sequence[str], scale: float = 1.0) -> None:
+        hashes = np.fromiter((crc32(name.encode()) for name in names), np.uint32, len(names))
+        self.add_hashes(group, hashes, scale)
+
+    def add_hashes(self, group: int, hashes: NDArray[np.uint32], scale: float = 1.0) -> None:
+        count = len(hashes)
+        if count:
+            mixed = (hashes ^ np.uint32(group * 0x5BD1E995 & 0xFFFFFFFF)) * _MIX
+            self._slots.append(mixed >> _SHIFT)
+            value = scale * WEIGHTS[group] / np.sqrt(count + 4.0)
+            self._values.append(np.full(count, value, np.float32))
+
+    def row(self) -> Row:
+        slots = np.concatenate(self._slots) if self._slots else np.zeros(0, np.uint32)
+        values = np.concatenate(self._values) if self._values else np.zeros(0, np.float32)
+        return Row(slots.astype(np.int64), values)
+
+
+def _content(made: _Builder, message: Message) -> None:
+    made.add_hashes(CHARACTERS, _ngrams(f" {message.text} ", 1, 5), 2.0)
+    words = _words(message.text)
+    if words:
+        pairs = [f"{one} {two}" for one, two in zip(words, words[1:], strict=False)]
+        skips = [f"{one} _ {two}" for one, two in zip(words, words[2:], strict=False)]
+        made.add(WORDS, [*words, *pairs, *skips], 2.0)
+    concepts = sorted(message.concepts)
+    made.add(CONCEPTS, concepts, 2.0)
+    made.add(CLAUSES, _clauses(message), 2.0)
+    made.add(PAIRS, [f"{one}+{two}" for at, one in enumerate(concepts) for two in concepts[at + 1 :]], 2.0)
+
+
+def _clauses(message: Message) -> list[str]:
+    """What is asked where: how each clause begins and ends, and the concepts in clauses that ask.
+
+    A turn often tells a story first and asks then; which clause a word stands in separates a mention from a wish.
+    """
+    names: list[str] = []
+    start = 0
+    text = message.text
+    for at, character in enumerate(text + "\n"):
+        if character not in _BREAKS or (character == "." and text[at + 1 : at + 2] not in ("", " ")):
+            continue
+        clause = text[start:at].strip()
+        if clause:
+            mark = character if character in "?!" else "."
+            last = not text[at + 1 :].strip(_BREAKS + " ")
+            ending, words = clause[-2:], _words(clause)
+            place = f"{mark}{int(last)}"
+            names += [f"{clause[-3:]}{place}", f"{ending}{place}", f"{clause[-4:]}"]
+            if words:
+                names += [f"{words[0]} {place}", f"{' '.join(words[:2])} {place}"]
+            for begin, _, concept in message.places:
+                if start <= begin < at:
+                    names.append(f"{concept} {place}")
+                    names.append(f"{concept} {words[0]}" if words else f"{concept} {ending}")
+        start = at + 1
+    return names
+
+
+def _shape(made: _Builder, message: Message, history: bool) -> None:
+    text = message.text
+    japanese = is_japanese(text)
+    units = len(text) if japanese else 3 * text.count(" ")
+    latin = any("a" <= character <= "z" for character in text)
+    names = [
+        f"ja={japanese} la={latin}",
+        f"len={min(units // 8, 8)}",
+        f"hist={history}",
+        f"hist={history} len={min(units // 12, 4)}",
+        f"q={'?' in text}",
+        f"ex={min(text.count('!'), 3)}",
+        f"quoted={any(mark in text for mark in '「『“')} {text.count(chr(34)) > 1}",
+        f"digit={any(character.isdigit() for character in text)}",
+        f"colon={':' in text}",
+    ]
+    made.add(SHAPE, names)
+    ends = [f"^{text[:size]}" for size in (2, 3, 4, 6)] + [f"{text[-size:]}$" for size in (1, 2, 3, 4, 5)]
+    words = _words(text)
+    if words:
+        ends += [f"^{words[0]}", f"^{' '.join(words[:2])}", f"^{' '.join(words[:3])}", f"{words[-1]}$"]
+        ends.append(f"{' '.join(words[-2:])}$")
+    made.add(ENDS, ends)
+
+
+def _context(made: _Builder, group: int, message: Message) -> None:
+    made.add(group, [f"c={concept}" for concept in sorted(message.concepts)], 1.5)
+    made.add(group, [f"w={word}" for word in _words(message.text)])
+    made.add_hashes(group, _ngrams(f" {message.text} ", 2, 4))
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in (piece.strip(".,!?;:\"'()、。「」") for piece in text.split(" ")) if word and word.isascii()]
+
+
+def _ngrams(text: str, shortest: int, longest: int) -> NDArray[np.uint32]:
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    parts: list[NDArray[np.uint32]] = []
+    rolling = np.zeros(len(codes), np.uint32)
+    for size in range(1, longest + 1):
+        if size > len(codes):
+            break
+        rolling = rolling[: len(codes) - size + 1] * _MULTIPLIER + codes[size - 1 :]
+        if size >= shortest:
+            parts.append(rolling ^ np.uint32(size * 0x85EBCA6B & 0xFFFFFFFF))
+    return np.concatenate(parts) if parts else np.zeros(0, np.uint32)

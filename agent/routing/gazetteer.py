@@ -1,0 +1,120 @@
+"""Words that mean something to the router: concepts written by hand, and names out of `data/offline`.
+
+The names are optional: a folder without these files only gives less evidence. Only names are read, not what is said
+about them.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from agent.routing.lexicon import CONCEPTS
+from agent.routing.text import is_japanese, normalise
+
+_LONGEST = 10
+"""Longest Japanese entry in characters; longer names are found by their beginning."""
+_MOST_WORDS = 4
+_SOURCES = {
+    "climate.json": ("cities", "PLACE"),
+    "travel_japan.json": ("destinations", "PLACE"),
+    "travel_world.json": ("destinations", "PLACE"),
+    "people.json": ("people", "PERSON"),
+}
+_EDGES = " .,!?;:\"'()[]{}<>「」『』、。！？…~〜-/\n"
+
+
+class Gazetteer:
+    """Finds concepts and names in a normalised text."""
+
+    def __init__(self, names: Path | None = None) -> None:
+        """Reads the table of concepts, and the names in the folder `names` where it is there."""
+        self._japanese: dict[str, tuple[str, ...]] = {}
+        self._english: dict[str, tuple[str, ...]] = {}
+        for concept, entries in CONCEPTS.items():
+            for entry in entries.split():
+                self._add(entry.replace("_", " "), concept)
+        for name, kind in _names(names) if names is not None else ():
+            self._add(name, kind)
+        self._first = {entry[0] for entry in self._japanese}
+
+    def _add(self, entry: str, concept: str) -> None:
+        key = normalise(entry)
+        if is_japanese(key):
+            key, table = key[:_LONGEST], self._japanese
+        else:
+            table = self._english
+        if key and concept not in table.get(key, ()):
+            table[key] = (*table.get(key, ()), concept)
+
+    def spans(self, text: str) -> list[tuple[int, int, str]]:
+        """Where the entries lie in a normalised text: (start, end, concept), offsets in characters."""
+        found: list[tuple[int, int, str]] = []
+        japanese, first = self._japanese, self._first
+        length = len(text)
+        for start, character in enumerate(text):
+            if character in first:
+                for end in range(start + 1, min(length, start + _LONGEST) + 1):
+                    concepts = japanese.get(text[start:end])
+                    if concepts is not None:
+                        found.extend((start, end, concept) for concept in concepts)
+        if text.isascii() or any("a" <= character <= "z" for character in text):
+            found.extend(self._english_spans(text))
+        return found
+
+    def _english_spans(self, text: str) -> Iterator[tuple[int, int, str]]:
+        words: list[tuple[int, int, str]] = []
+        start = 0
+        for piece in text.split(" "):
+            word = piece.strip(_EDGES)
+            if word:
+                at = start + piece.index(word)
+                words.append((at, at + len(word), word))
+            start += len(piece) + 1
+        english = self._english
+        for index, (at, end, word) in enumerate(words):
+            key = word
+            concepts = english.get(key) or english.get(_stem(word))
+            if concepts:
+                yield from ((at, end, concept) for concept in concepts)
+            for _, further_end, further in words[index + 1 : index + _MOST_WORDS]:
+                key = f"{key} {further}"
+                concepts = english.get(key)
+                if concepts:
+                    yield from ((at, further_end, concept) for concept in concepts)
+
+
+def _stem(word: str) -> str:
+    if word.endswith("'s"):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and len(word) > 3 else word
+
+
+def _names(folder: Path) -> Iterator[tuple[str, str]]:
+    for file, (key, kind) in _SOURCES.items():
+        path = folder / file
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # optional: others write these files, and a half-written one is not worth a crash
+        entries = content.get(key, []) if isinstance(content, dict) else content
+        for entry in entries if isinstance(entries, list) else []:
+            if isinstance(entry, dict):
+                yield from ((name, kind) for name in _spellings(entry))
+
+
+def _spellings(entry: dict[str, Any]) -> Iterator[str]:
+    for key in ("ja", "en", "name", "names", "also", "aliases"):
+        yield from _strings(entry.get(key))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if len(value) > 1:
+            yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)

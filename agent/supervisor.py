@@ -1,0 +1,301 @@
+"""Runs the broker and the workers as processes, and starts again what dies.
+
+One supervisor a home folder (a file lock sees to that). Each process writes to a log of its own under `logs/`.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from agent import broker, topics
+from agent.bus import Bus
+from agent.credentials import Credentials
+from agent.messages import Status
+from agent.presence import Presence
+from agent.settings import PROJECT, Settings
+from agent.worker import open_bus
+
+log = logging.getLogger(__name__)
+
+ROLES = {"journal": "journal", "router": "router", "functions": "function", "chat": "chat"}
+"""Our worker modules and the role that each has on the bus."""
+
+_FIRST_DELAY_S = 0.1
+_LONGEST_DELAY_S = 5.0
+_HEALTHY_S = 3.0
+_STOP_S = 8.0
+_PORT_S = 10.0
+_LARGEST_LOG = 5_000_000
+_BROKER = "broker"
+
+Start = Callable[[], Awaitable[asyncio.subprocess.Process]]
+
+
+class SupervisorError(Exception):
+    """Raised when the processes can't be run; the message says what to do."""
+
+
+class Supervisor:
+    """Keeps one installation running.
+
+    Args:
+        settings: home folder, broker.
+        slots: workers a module (`router`, `functions`, `chat`), one each where not given.
+        tell: gets a line for each thing that happens.
+    """
+
+    def __init__(
+        self, settings: Settings, slots: dict[str, int] | None = None, tell: Callable[[str], None] = print
+    ) -> None:
+        self._settings = settings
+        self._slots = slots or {}
+        self._tell = tell
+        self._logs = settings.home / "logs"
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._ending = False
+        self._ready = False
+        self._bus: Bus | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs everything until `stop` is set, then ends it in order: workers first, the broker last.
+
+        Raises:
+            SupervisorError: another one runs here, the port is taken, or the broker does not start.
+            BrokerMissing: there is no mosquitto.
+            BusError: a broker that runs elsewhere does not let us in.
+        """
+        with only_one(self._settings):
+            self._end_orphans()
+            Credentials(self._settings).prepare(self._slots)
+            keepers: list[asyncio.Task[None]] = []
+            try:
+                if not self._settings.external_broker:
+                    await self._port(taken=False)
+                    keepers.append(self._keep(_BROKER, partial(broker.start, self._settings, self._log(_BROKER))))
+                    await self._port(taken=True)
+                await self._run_workers(stop, keepers)
+            finally:
+                self._ending = True
+                await self._end([name for name in self._processes if name != _BROKER])
+                await self._end([_BROKER])
+                for keeper in keepers:
+                    keeper.cancel()
+                await asyncio.gather(*keepers, return_exceptions=True)
+                self._list().unlink(missing_ok=True)
+
+    async def _run_workers(self, stop: asyncio.Event, keepers: list[asyncio.Task[None]]) -> None:
+        bus = open_bus("supervisor", "operator", self._settings)
+        self._bus = bus
+        presence = Presence(bus, lambda _client, _status: self._look(presence))
+        async with bus:
+            # A broker that was killed had no time to tell that our workers went with it.
+            for name in self._names():
+                offline = Status(state="offline", role=ROLES[name.split("-")[0]])
+                await bus.send(topics.STATUS, offline, client=name)
+            await self._announce()
+            for name in self._names():
+                module, _, slot = name.partition("-")
+                command = [sys.executable, "-m", f"workers.{module}", *(["--slot", slot] if slot else [])]
+                keepers.append(self._keep(name, partial(self._spawn, name, command)))
+            await stop.wait()
+            self._ending = True
+            await self._end([name for name in self._processes if name != _BROKER])
+        self._bus = None
+
+    # ---- processes
+
+    def _names(self) -> list[str]:
+        names = ["journal"]
+        for module in ("router", "functions", "chat"):
+            names += [f"{module}-{slot}" for slot in range(self._slots.get(module, 1))]
+        return names
+
+    def _keep(self, name: str, start: Start) -> "asyncio.Task[None]":
+        return asyncio.create_task(self._restart(name, start), name=f"supervisor[{name}]")
+
+    async def _restart(self, name: str, start: Start) -> None:
+        delay = _FIRST_DELAY_S
+        loop = asyncio.get_running_loop()
+        while not self._ending:
+            process = self._processes[name] = await start()
+            self._write_list()
+            if self._ending:
+                process.kill()
+            if name == _BROKER and self._bus is not None:
+                await self._announce()
+            began = loop.time()
+            code = await process.wait()
+            if self._ending:
+                return
+            if loop.time() - began > _HEALTHY_S:
+                delay = _FIRST_DELAY_S
+            self._tell(f"{name} ended ({_ending(code)}); it starts again. See {self._log(name)}")
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _LONGEST_DELAY_S)
+
+    async def _spawn(self, name: str, command: list[str]) -> asyncio.subprocess.Process:
+        with self._log(name).open("ab") as output:
+            return await asyncio.create_subprocess_exec(
+                *command,
+                cwd=PROJECT,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **environment(self._settings)},
+                start_new_session=True,
+            )
+
+    async def _end(self, names: list[str]) -> None:
+        """Asks processes to end, and ends those that don't."""
+        running = [one for name in names if (one := self._processes.get(name)) and one.returncode is None]
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        waiting = [asyncio.create_task(process.wait()) for process in running]
+        if not waiting:
+            return
+        _, late = await asyncio.wait(waiting, timeout=_STOP_S)
+        for process in running if late else []:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        await asyncio.gather(*waiting)
+
+    def _end_orphans(self) -> None:
+        """Ends what a supervisor left behind that was killed."""
+        try:
+            left: dict[str, int] = json.loads(self._list().read_text())
+        except (FileNotFoundError, ValueError):
+            return
+        for pid in left.values():
+            shown = subprocess.run(  # noqa: S603 - a fixed command with a number
+                ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607
+                capture_output=True,
+                text=True,
+                check=False,
+            ).stdout
+            if "-m workers." in shown or str(self._settings.home.resolve()) in shown:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self._list().unlink(missing_ok=True)
+
+    def _write_list(self) -> None:
+        running = {name: process.pid for name, process in self._processes.items() if process.returncode is None}
+        self._list().write_text(json.dumps(running))
+
+    def _list(self) -> Path:
+        return self._settings.home / "processes.json"
+
+    def _log(self, name: str) -> Path:
+        """The log of a process; one that has grown large starts anew."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        path = self._logs / f"{name}.log"
+        if path.exists() and path.stat().st_size > _LARGEST_LOG:
+            path.replace(path.with_suffix(".log.1"))
+        return path
+
+    # ---- what it sees
+
+    async def _port(self, *, taken: bool) -> None:
+        """Checks that the broker's port is free, or waits until the broker has opened it.
+
+        Raises:
+            SupervisorError: it is not, or does not.
+        """
+        host, port = self._settings.host, self._settings.port
+        until = asyncio.get_running_loop().time() + _PORT_S
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+                writer.close()
+                await writer.wait_closed()
+                if taken:
+                    return
+                raise SupervisorError(
+                    f"Port {port} is taken by another program. Choose another one: FUNCGEMMA_PORT={port + 1}"
+                )
+            except OSError:
+                if not taken:
+                    return
+            if asyncio.get_running_loop().time() > until:
+                raise SupervisorError(f"The broker does not start; its log says why: {self._log(_BROKER)}")
+            await asyncio.sleep(0.01)
+
+    async def _announce(self) -> None:
+        assert self._bus is not None  # noqa: S101 - called while it stands
+        process = self._processes.get(_BROKER)
+        pid = process.pid if process else None
+        await self._bus.announce(pid=os.getpid(), broker_pid=pid)
+
+    def _look(self, presence: Presence) -> None:
+        """Tells when everything is there, and when it no longer is."""
+        ready = is_ready(presence)
+        if ready != self._ready and not self._ending:
+            self._ready = ready
+            self._tell("ready" if ready else "not ready: " + ", ".join(absent(presence)) + " offline")
+
+
+def absent(presence: Presence) -> list[str]:
+    """The roles of which no worker is there."""
+    return [role for role in ROLES.values() if not presence.online(role)]
+
+
+def is_ready(presence: Presence) -> bool:
+    """Whether a turn can go all its way."""
+    return not absent(presence)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What a process needs in its environment to work with the same installation."""
+    found = {
+        f"FUNCGEMMA_{name.upper()}": str(int(value) if isinstance(value, bool) else value)
+        for name, value in settings.model_dump(exclude_unset=True).items()
+        if value is not None
+    }
+    return {**found, "FUNCGEMMA_HOME": str(settings.home.resolve())}
+
+
+@contextlib.contextmanager
+def only_one(settings: Settings) -> Iterator[None]:
+    """Holds the lock of the home folder.
+
+    Raises:
+        SupervisorError: somebody else holds it.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / "supervisor.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SupervisorError("FuncGemma runs already; see: funcgemma status") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def running(settings: Settings) -> int | None:
+    """The process id of the supervisor of this home folder; None if none runs."""
+    try:
+        with (settings.home / "supervisor.lock").open("r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read() or 0) or None
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"

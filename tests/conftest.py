@@ -1,0 +1,102 @@
+"""What the tests share: a real mosquitto on a free port, and buses on it or in memory."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent import broker
+from agent.bus import Bus
+from agent.credentials import Credentials
+from agent.memory_bus import MemoryBroker, MemoryBus
+from agent.settings import Settings
+from agent.topics import Role
+from agent.worker import open_bus
+
+PATIENCE_S = 20.0
+"""Longest wait for something that must happen; a test that works never waits as long."""
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Mosquitto:
+    """A real broker with our configuration, in a home folder of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Starts it and waits until its port is open."""
+        settings = self.settings
+        path, environment = broker.program(settings)
+        file = settings.home / "broker" / "mosquitto.conf"
+        file.write_text(broker.configuration(settings))
+        with (settings.home / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [path, "-c", file], stdout=log, stderr=log, env={**os.environ, **environment}
+            )
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection((settings.host, settings.port), 1):
+                return
+        raise AssertionError((settings.home / "broker.log").read_text())
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Ends it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        self._process.wait()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of an installation of the test's own, without network."""
+    return Settings(home=tmp_path / "home", port=free_port(), offline=True)
+
+
+@pytest.fixture
+def mosquitto(settings: Settings) -> Iterator[Mosquitto]:
+    """A running broker with our own credentials."""
+    Credentials(settings).prepare({"router": 2, "functions": 2, "chat": 2})
+    running = Mosquitto(settings)
+    yield running
+    running.stop()
+
+
+BusFactory = Callable[..., Bus]
+
+
+@pytest.fixture(params=["memory", "mosquitto"])
+async def make_bus(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[BusFactory]:
+    """Makes buses that are not connected yet: the same tests run in memory and on a real mosquitto."""
+    made: list[Bus] = []
+    if request.param == "memory":
+        memory = MemoryBroker()
+
+        def make(client_id: str, role: Role, **others: object) -> Bus:
+            made.append(MemoryBus(client_id, role, memory, **others))
+            return made[-1]
+    else:
+        request.getfixturevalue("mosquitto")
+
+        def make(client_id: str, role: Role, **others: object) -> Bus:
+            made.append(open_bus(client_id, role, settings, **others))
+            return made[-1]
+
+    yield make
+    for bus in made:
+        if bus.connected.is_set():
+            await bus.close(drain_s=0)
