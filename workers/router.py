@@ -7,14 +7,13 @@ import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from agent.routing.embedded import EmbeddedRouter
 
 from agent import topics
 from agent.bus import Bus
 from agent.credentials import Credentials
 from agent.messages import Call, Route, Turn
 from agent.presence import Presence
-from agent.routing import Decision, Router
+from agent.routing import Decision, Router, load
 from agent.seal import Seal
 from agent.settings import Settings
 from agent.worker import Worker, main
@@ -97,7 +96,7 @@ class RouterWorker(Worker):
 
 def make(bus: Bus, settings: Settings) -> RouterWorker:
     """A router worker with this installation's key and router."""
-    return RouterWorker(bus, settings, Seal(Credentials(settings).bus_key()), EmbeddedRouter.load(settings))
+    return RouterWorker(bus, settings, Seal(Credentials(settings).bus_key()), load(settings))
 
 
 if __name__ == "__main__":

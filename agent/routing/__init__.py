@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agent.messages import Card, Turn
+from agent.settings import Settings
 
-__all__ = ["Decision", "Router"]
+__all__ = ["Decision", "Router", "load"]
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,10 @@ class Router(Protocol):
             cards: the functions that may be called, by name.
         """
         ...
+
+
+def load(settings: Settings) -> Router:
+    """The configured router, ready to route."""
+    from agent.routing.embedded import EmbeddedRouter  # noqa: PLC0415 - who brings a router of its own needs no other
+
+    return EmbeddedRouter.load(settings)
