@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agent import topics
-from agent.bus import Bus
+from agent.bus import Bus, BusError
 from agent.messages import Accepted, Cancel, Chunk, Final, Lang, Notice, Result, Route, Say
 from agent.presence import Presence
 
@@ -29,7 +29,7 @@ class NoAnswer(Exception):  # noqa: N818 - it is no fault of the caller's
 class _Listening:
     """A turn that somebody waits for."""
 
-    events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
+    events: asyncio.Queue[Event | Exception] = field(default_factory=asyncio.Queue)
     accepted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -81,12 +81,14 @@ class Client:
         say = Say(turn_id=turn_id or uuid.uuid4().hex, text=text, said_at=datetime.now().astimezone(), lang=lang)
         listening = self._turns[say.turn_id] = _Listening()
         repeat = asyncio.create_task(
-            self._repeat(say, conversation, listening.accepted), name=f"{self._bus.client_id}[say]"
+            self._repeat(say, conversation, listening), name=f"{self._bus.client_id}[say]"
         )
         try:
             async with asyncio.timeout(timeout):
                 while True:
-                    event = await _next(listening.events, repeat)
+                    event = await listening.events.get()
+                    if isinstance(event, Exception):
+                        raise event
                     yield event
                     if isinstance(event, Final):
                         return
@@ -112,16 +114,20 @@ class Client:
 
     # ---- within
 
-    async def _repeat(self, say: Say, conversation: str, accepted: asyncio.Event) -> None:
+    async def _repeat(self, say: Say, conversation: str, listening: _Listening) -> None:
         """Sends the `say` until it is accepted, and anew on each connection."""
         connection = 0
-        while True:
-            connection = await self._bus.connection(after=connection)
-            accepted.clear()
-            while not accepted.is_set():
-                await self._bus.send(topics.SAY, say, client=self._bus.client_id, conversation=conversation)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(accepted.wait(), self._repeat_s)
+        try:
+            while True:
+                connection = await self._bus.connection(after=connection)
+                listening.accepted.clear()
+                while not listening.accepted.is_set():
+                    await self._bus.send(topics.SAY, say, client=self._bus.client_id, conversation=conversation)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self._repeat_s):
+                            await listening.accepted.wait()
+        except BusError as error:
+            listening.events.put_nowait(error)
 
     def _tell(self, turn_id: str, event: Event) -> None:
         if (listening := self._turns.get(turn_id)) is None:
@@ -146,15 +152,3 @@ class Client:
         while len(self._told) > _NOTICES:
             self._told.popitem(last=False)
         self.notices.put_nowait((levels["conversation"], notice))
-
-
-async def _next(events: asyncio.Queue[Event], repeat: asyncio.Task[None]) -> Event:
-    """The next event; raises what made the repeating end."""
-    get = asyncio.create_task(events.get())
-    try:
-        await asyncio.wait({get, repeat}, return_when=asyncio.FIRST_COMPLETED)
-        if not get.done():
-            repeat.result()
-        return await get
-    finally:
-        get.cancel()

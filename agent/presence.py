@@ -49,7 +49,9 @@ class Presence:
     async def changed(self, timeout: float) -> None:
         """Waits for the next change, at most `timeout` seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._change.wait(), timeout)
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes with the event.
+            async with asyncio.timeout(timeout):
+                await self._change.wait()
 
     def _changed(self) -> None:
         self._change.set()

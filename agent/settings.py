@@ -59,10 +59,11 @@ class Settings(BaseSettings):
     # ---- routing
     router: Literal["embedded"] = Field("embedded", description="which router decides")
     cases: Path = Field(PROJECT / "data" / "test", description="labelled cases that the embedded router learns from")
+    router_models: Path = Field(PROJECT / "data" / "run" / "router", description="what the embedded router has learned")
     threshold: float = Field(0.5, description="least confidence for a call, 0 to 1")
 
     # ---- replies
-    chunk_chars: int = Field(40, description="characters in a chunk of an offline reply")
+    chunk_chars: int = Field(60, description="characters in a chunk of an offline reply")
 
     # ---- functions
     function_s: float = Field(20.0, description="longest run of a function")

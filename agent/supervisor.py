@@ -51,6 +51,9 @@ class Supervisor:
         settings: home folder, broker.
         slots: workers a module (`router`, `functions`, `chat`), one each where not given.
         tell: gets a line for each thing that happens.
+
+    Attributes:
+        started: set when the broker stands and the workers are being started.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class Supervisor:
         self._tell = tell
         self._logs = settings.home / "logs"
         self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._came_up: set[str] = set()
         self._ending = False
         self._ready = False
+        self.started = asyncio.Event()
         self._bus: Bus | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -95,7 +100,7 @@ class Supervisor:
     async def _run_workers(self, stop: asyncio.Event, keepers: list[asyncio.Task[None]]) -> None:
         bus = open_bus("supervisor", "operator", self._settings)
         self._bus = bus
-        presence = Presence(bus, lambda _client, _status: self._look(presence))
+        presence = Presence(bus, lambda client, status: self._look(presence, client, status))
         async with bus:
             # A broker that was killed had no time to tell that our workers went with it.
             for name in self._names():
@@ -106,6 +111,7 @@ class Supervisor:
                 module, _, slot = name.partition("-")
                 command = [sys.executable, "-m", f"workers.{module}", *(["--slot", slot] if slot else [])]
                 keepers.append(self._keep(name, partial(self._spawn, name, command)))
+            self.started.set()
             await stop.wait()
             self._ending = True
             await self._end([name for name in self._processes if name != _BROKER])
@@ -132,11 +138,13 @@ class Supervisor:
                 process.kill()
             if name == _BROKER and self._bus is not None:
                 await self._announce()
+            self._came_up.discard(name)
             began = loop.time()
             code = await process.wait()
             if self._ending:
                 return
-            if loop.time() - began > _HEALTHY_S:
+            # What never came up is given ever more time; what worked until it died is wanted back at once.
+            if name in self._came_up or loop.time() - began > _HEALTHY_S:
                 delay = _FIRST_DELAY_S
             self._tell(f"{name} ended ({_ending(code)}); it starts again. See {self._log(name)}")
             await asyncio.sleep(delay)
@@ -235,8 +243,10 @@ class Supervisor:
         pid = process.pid if process else None
         await self._bus.announce(pid=os.getpid(), broker_pid=pid)
 
-    def _look(self, presence: Presence) -> None:
+    def _look(self, presence: Presence, client: str, status: Status) -> None:
         """Tells when everything is there, and when it no longer is."""
+        if status.state == "online":
+            self._came_up.add(client)
         ready = is_ready(presence)
         if ready != self._ready and not self._ending:
             self._ready = ready

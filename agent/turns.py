@@ -6,6 +6,7 @@ a handler changes, then awaits `committed`.
 
 import asyncio
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typing import Any, Literal
 from agent.messages import Final, Pending, Result, Route, Turn, Utterance
 
 State = Literal["waiting", "open", "done"]
-_GATHER_S = 0.002
+_GATHER_S = 0.004
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS turns (
     seq INTEGER PRIMARY KEY,
@@ -65,6 +66,8 @@ class TurnStore:
         self._db.execute(f"PRAGMA synchronous = {'FULL' if sync == 'full' else 'NORMAL'}")
         self._db.executescript(_SCHEMA)
         self._flush: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = math.inf
         self._flushed_at = 0.0
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -74,18 +77,24 @@ class TurnStore:
             self._db.execute("COMMIT")
         self._db.close()
 
-    async def committed(self) -> None:
-        """Returns when all changes made so far are on disk."""
+    async def committed(self, within: float = 0) -> None:
+        """Returns when all changes made so far are on disk.
+
+        Args:
+            within: seconds that they may wait for other changes to go with.
+        """
         if not self._db.in_transaction:
             return
         loop = asyncio.get_running_loop()
         if self._flush is None:
             self._flush = loop.create_future()
-            # Idle, a change is written at once; under load those of two milliseconds share one write.
-            if loop.time() - self._flushed_at < _GATHER_S:
-                loop.call_later(_GATHER_S, self._commit)
-            else:
-                loop.call_soon(self._commit)
+            self._due = math.inf
+        # Idle, a change is written at once; under load those of a few milliseconds share one write.
+        due = max(loop.time() + within, self._flushed_at + _GATHER_S)
+        if due < self._due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._due, self._timer = due, loop.call_at(due, self._commit)
         await asyncio.shield(self._flush)
 
     def _commit(self) -> None:

@@ -90,7 +90,8 @@ class ChatWorker(Worker):
         if not self._caught_up.is_set():
             # Not for ever: a broker that lost its memory may have lost the finals too.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._caught_up.wait(), _CATCH_UP_S)
+                async with asyncio.timeout(_CATCH_UP_S):
+                    await self._caught_up.wait()
             self._caught_up.set()
         key = Key.of(task.route.turn)
         while (running := self._running.get(key)) is not None:

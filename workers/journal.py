@@ -21,6 +21,8 @@ from agent.turns import Key, TurnStore
 from agent.worker import Worker, main
 
 _LOOK_S = 0.25
+_RECORD_S = 0.05
+"""What nobody waits for is written with what comes next, which is mostly the turn's final."""
 _AFTER_RECONNECT_S = 1.0
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u2069\ufeff]")
 
@@ -114,7 +116,7 @@ class Journal(Worker):
         called = route.function is not None and not route.missing and not route.unserved
         self._progress(opened, "function" if called else "chat", route.function)
         self._store.routed(key, route)
-        await self._store.committed()
+        await self._store.committed(within=_RECORD_S)
 
     async def _result(self, result: Result, levels: dict[str, str]) -> None:
         key = Key(levels["client"], levels["conversation"], str(result.context.get("turn_id", "")))
@@ -122,7 +124,7 @@ class Journal(Worker):
             return
         self._progress(opened, "chat", result.function)
         self._store.resulted(key, result)
-        await self._store.committed()
+        await self._store.committed(within=_RECORD_S)
 
     async def _final(self, final: Final, levels: dict[str, str]) -> None:
         key = Key(levels["client"], levels["conversation"], final.turn_id)

@@ -7,7 +7,6 @@ import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
-
 from agent import topics
 from agent.bus import Bus
 from agent.credentials import Credentials

@@ -190,7 +190,9 @@ def _context(made: _Builder, group: int, message: Message) -> None:
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in (piece.strip(".,!?;:\"'()、。「」") for piece in text.split(" ")) if word and word.isascii()]
+    return [
+        word for word in (piece.strip(".,!?;:\"'()、。「」") for piece in text.split(" ")) if word and word.isascii()
+    ]
 
 
 def _ngrams(text: str, shortest: int, longest: int) -> NDArray[np.uint32]:

@@ -1,0 +1,99 @@
+"""Arguments of the functions that the labelled cases teach: spans out of the dialogue, closed values, languages."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agent.messages import Utterance
+from agent.routing.closed import WHOLE, Choice, back
+from agent.routing.features import Row
+from agent.routing.languages import named_languages
+from agent.routing.stripping import unquoted
+from agent.routing.tagger import SPANS, Tagger
+from agent.routing.text import normalise
+
+_SECOND = re.compile(r"後者|二つ目|2つ目|ふたつ目|後の方|あとの方|\b(second|latter|other) ?(one)?\b")
+_LEADING_TIME = re.compile(r"^(at|on|for|until|till|by)\s+(?=\S)", re.IGNORECASE)
+_TRAILING = "、。,.;:!！?？ 　"
+
+
+class Arguments:
+    """Fills arguments of learned functions."""
+
+    def __init__(self, tagger: Tagger, choices: Mapping[str, Choice]) -> None:
+        """Keeps what has been trained."""
+        self._tagger = tagger
+        self._choices = choices
+
+    def fill(self, function: str, text: str, history: Sequence[Utterance], row: Row) -> dict[str, Any]:
+        """The arguments that the turn, or where it points back the dialogue, gives for `function`."""
+        filled: dict[str, Any] = {}
+        labels = SPANS.get(function, {})
+        here = self._here(function, text, row)
+        for name, label in labels.items():
+            value = here.get(label)
+            if value is None and history and self._points_back(function, name, row):
+                value = self._before(function, label, text, history)
+            if value is not None:
+                filled[name] = value
+        for key, choice in self._choices.items():
+            owner, _, name = key.partition(".")
+            if owner == function and ":" not in name:
+                chosen = choice.choose(row)
+                if chosen is not None:
+                    filled[name] = chosen
+        if function == "translation_assist":
+            filled |= _languages(text, str(filled.get("text", "")), history)
+        return filled
+
+    def answer(self, function: str, parameter: str, text: str) -> str | None:
+        """The value of one parameter that is a span, as the tagger finds it in a message, or None."""
+        label = SPANS.get(function, {}).get(parameter)
+        if label is None:
+            return None
+        return next(
+            (_clean(label, span.text) for span in self._tagger.spans(function, text) if span.label == label), None
+        )
+
+    def _here(self, function: str, text: str, row: Row) -> dict[str, str]:
+        if "text" in SPANS.get(function, {}):
+            whole = self._choices.get(f"{function}.{WHOLE}")
+            if whole is not None and whole.choose(row) == "yes":
+                return {"TEXT": text.strip()}
+        found: dict[str, str] = {}
+        for span in self._tagger.spans(function, text):
+            found.setdefault(span.label, _clean(span.label, span.text))
+        return found
+
+    def _points_back(self, function: str, name: str, row: Row) -> bool:
+        choice = self._choices.get(f"{function}.{back(name)}")
+        return choice is not None and choice.choose(row) == "yes"
+
+    def _before(self, function: str, label: str, text: str, history: Sequence[Utterance]) -> str | None:
+        plain = normalise(text)
+        for said in reversed(history):
+            found = [span.text for span in self._tagger.spans(function, said.content) if span.label == label]
+            if len(found) > 1 and _SECOND.search(plain):
+                return _clean(label, found[1])
+            if found:
+                return _clean(label, found[0])
+        return None
+
+
+def _clean(label: str, text: str) -> str:
+    value = unquoted(text)
+    if label == "WHEN":
+        value = _LEADING_TIME.sub("", value)
+    if label != "TEXT":
+        value = value.rstrip(_TRAILING).strip()
+    return value or text
+
+
+def _languages(text: str, quoted: str, history: Sequence[Utterance]) -> dict[str, str]:
+    source, target = named_languages(text, quoted)
+    for said in reversed(history):
+        if target is not None:
+            break
+        target = named_languages(said.content, quoted)[1] if said.role == "user" else None
+    found = {"source_language": source, "target_language": target}
+    return {name: code for name, code in found.items() if code is not None}

@@ -1,0 +1,140 @@
+"""The embedded router: decides in about a millisecond, without a download and without a GPU.
+
+It learns from the labelled cases in `data/test` and from the cards. `python -m agent.routing.embedded` trains it (set-up
+does so); `--cross-validate` prints how good it is on batches it has not seen.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from agent.messages import Card, Turn
+from agent.routing import Decision
+from agent.routing.arguments import Arguments
+from agent.routing.cases import load_cases
+from agent.routing.features import Features, Row
+from agent.routing.foreign import ForeignFunctions
+from agent.routing.gazetteer import Gazetteer
+from agent.routing.model import Model, previous_function, train_model
+from agent.routing.model_file import load_model, model_key, save_model
+from agent.routing.pending import completed, refuses
+from agent.routing.tagger import Tagger
+from agent.routing.validation import missing, validate
+from agent.settings import Settings, settings
+
+_ANSWERED = 0.9
+"""Confidence that a turn which gives the missing argument completes the pending call."""
+_ANOTHER = 0.85
+"""A turn that calls another function with this confidence is no answer to the question."""
+
+
+class EmbeddedRouter:
+    """Routes by linear heads over hashed features; fills arguments by conditional random fields."""
+
+    name = "embedded"
+
+    def __init__(self, model: Model, gazetteer: Gazetteer, threshold: float = 0.5) -> None:
+        """Takes a trained model.
+
+        Args:
+            model: what was learned.
+            gazetteer: the one that the model was trained with.
+            threshold: least confidence for a call; 0.5 stands for what was best in cross-validation.
+        """
+        self._model = model
+        self._features = Features(gazetteer)
+        self._foreign = ForeignFunctions(self._features, model.background)
+        self._arguments = Arguments(Tagger(model.fields, gazetteer), model.choices)
+        self._threshold = _shifted(model.calibration.threshold, threshold)
+
+    @classmethod
+    def load(cls, chosen: Settings) -> "EmbeddedRouter":
+        """The router with the model of these settings, trained first where there is none that fits the data."""
+        names = chosen.cases.parent / "offline"
+        gazetteer = Gazetteer(names)
+        path = chosen.router_models / f"{model_key(chosen.cases, names)}.npz"
+        model = load_model(path)
+        if model is None:
+            model = train_model(load_cases(chosen.cases), gazetteer)
+            save_model(model, path)
+        return cls(model, gazetteer, chosen.threshold)
+
+    async def route(self, turn: Turn, cards: Mapping[str, Card]) -> Decision:
+        """Decides for one turn; see `Router`."""
+        return self.decide(turn, cards)
+
+    def decide(self, turn: Turn, cards: Mapping[str, Card]) -> Decision:
+        """The same, without a coroutine: nothing in it waits."""
+        self._foreign.update(cards, self._model.functions)
+        message = self._features.message(turn.text)
+        previous = previous_function(self._features, self._model.first, self._model.functions, turn.history)
+        row = self._features.row(message, turn.history, previous)
+        chances = self._chances(row, cards)
+        if cards.keys() - set(self._model.functions):
+            chances |= self._foreign.probabilities(self._features.text_row(message))
+        function = max(chances, key=lambda name: chances[name], default=None)
+        chance = chances[function] if function is not None else 0.0
+        if turn.pending is not None and turn.pending.function in cards:
+            decision = self._pending(turn, cards, function, chance)
+            if decision is not None:
+                return decision
+        if function is None or chance < self._threshold:
+            return Decision(None, 1.0 - chance, self.name)
+        return self._call(function, self._fill(function, turn, row), cards[function], chance)
+
+    def _chances(self, row: Row, cards: Mapping[str, Card]) -> dict[str, float]:
+        model = self._model
+        scores = row.values @ model.heads[row.slots] + model.heads[-1]
+        chances = model.calibration.probabilities(scores).tolist()
+        return {name: chance for name, chance in zip(model.functions, chances, strict=True) if name in cards}
+
+    def _fill(self, function: str, turn: Turn, row: Row) -> dict[str, Any]:
+        if function in self._model.functions:
+            return self._arguments.fill(function, turn.text, turn.history, row)
+        return self._foreign.arguments(function, turn.text)
+
+    def _call(self, function: str, arguments: Mapping[str, Any], card: Card, confidence: float) -> Decision:
+        fitting, _ = validate(function, arguments, card)
+        return Decision(function, confidence, self.name, fitting, missing(fitting, card))
+
+    def _pending(self, turn: Turn, cards: Mapping[str, Card], function: str | None, chance: float) -> Decision | None:
+        pending = turn.pending
+        assert pending is not None  # noqa: S101 - the caller has looked
+        if refuses(turn.text):
+            return Decision(None, _ANSWERED, self.name)
+        if function not in (None, pending.function) and chance >= _ANOTHER:
+            return None
+        card = cards[pending.function]
+        arguments = completed(pending, card, turn.text, self._arguments)
+        if arguments is None:
+            return None
+        return self._call(pending.function, arguments, card, _ANSWERED)
+
+
+def _shifted(tuned: float, wanted: float) -> float:
+    """The tuned threshold, moved by as much (in log odds) as the setting is away from 0.5."""
+    edge = 1e-6
+    wanted = min(max(wanted, edge), 1 - edge)
+    odds = tuned / (1 - tuned) * wanted / (1 - wanted)
+    return float(np.clip(odds / (1 + odds), 0.0, 1.0))
+
+
+def main() -> None:
+    """Trains the router, or measures it."""
+    parser = argparse.ArgumentParser(prog="python -m agent.routing.embedded", description=main.__doc__)
+    parser.add_argument("--cross-validate", action="store_true", help="print how good it is, leaving one batch out")
+    if parser.parse_args().cross_validate:
+        from agent.routing.crossvalidation import report  # noqa: PLC0415 - not needed to route
+
+        print(report(settings().cases))
+        return
+    start = time.perf_counter()
+    EmbeddedRouter.load(settings())
+    print(f"The embedded router is ready ({time.perf_counter() - start:.1f} s).")
+
+
+if __name__ == "__main__":
+    main()

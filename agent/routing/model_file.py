@@ -1,0 +1,97 @@
+"""The trained model as one file, named after what it was trained from.
+
+A changed case, name or line of code gives another name, so an old model is never used by mistake. Written under a
+temporary name and renamed: two processes may train at the same time, and none sees half a file.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from agent.routing.cases import case_files
+from agent.routing.closed import Choice
+from agent.routing.features import Row
+from agent.routing.model import Calibration, Model
+
+_CODE = "cases closed features gazetteer heads languages lexicon model model_file pattern_cases phrases tagger text".split()
+
+
+def model_key(cases: Path, names: Path) -> str:
+    """The name of the model that these cases, these names and this code give."""
+    digest = hashlib.sha256()
+    sources = [Path(__file__).with_name(f"{module}.py") for module in _CODE]
+    for path in [*case_files(cases), *sorted(names.glob("*.json")), *sources]:
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:20]
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Writes a model and removes the older ones beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = {
+        "functions": model.functions,
+        "calibration": [model.calibration.slope, model.calibration.offset, model.calibration.threshold],
+        "choices": {name: list(choice.values) for name, choice in model.choices.items()},
+        "fields": sorted(model.fields),
+    }
+    arrays = {
+        "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
+        "first": model.first,
+        "heads": model.heads,
+        **{f"choice.{name}": choice.weights for name, choice in model.choices.items()},
+        **{f"field.{name}": np.frombuffer(content, np.uint8) for name, content in model.fields.items()},
+        **_packed(model.background),
+    }
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **arrays)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    for old in path.parent.glob("*.npz"):
+        if old != path:
+            with contextlib.suppress(OSError):
+                old.unlink()
+
+
+def load_model(path: Path) -> Model | None:
+    """Reads a model; None where there is none or it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            about = json.loads(stored["about"].tobytes())
+            return Model(
+                functions=tuple(about["functions"]),
+                first=stored["first"],
+                heads=stored["heads"],
+                calibration=Calibration(*about["calibration"]),
+                choices={
+                    name: Choice(tuple(values), stored[f"choice.{name}"]) for name, values in about["choices"].items()
+                },
+                fields={name: stored[f"field.{name}"].tobytes() for name in about["fields"]},
+                background=_unpacked(stored["slots"], stored["values"], stored["lengths"]),
+            )
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
+        return None
+
+
+def _packed(rows: Sequence[Row]) -> dict[str, np.ndarray]:
+    return {
+        "slots": np.concatenate([row.slots for row in rows]).astype(np.int32),
+        "values": np.concatenate([row.values for row in rows]),
+        "lengths": np.array([len(row.slots) for row in rows], np.int32),
+    }
+
+
+def _unpacked(slots: np.ndarray, values: np.ndarray, lengths: np.ndarray) -> list[Row]:
+    ends = np.cumsum(lengths)[:-1]
+    pieces = zip(np.split(slots.astype(np.int64), ends), np.split(values, ends), strict=True)
+    return [Row(one, two) for one, two in pieces]

@@ -1,0 +1,233 @@
+"""Spans of free text: which part of a message is the place, the person, the product, the text or the time.
+
+One conditional random field a kind of thing, not one a function: weather and travel share what a place looks like, and
+each sees twice the cases.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+
+import pycrfsuite
+
+from agent.routing.cases import Case
+from agent.routing.gazetteer import Gazetteer
+from agent.routing.pattern_cases import BATCH
+from agent.routing.text import Tokens, tokens
+
+SPANS: Mapping[str, Mapping[str, str]] = {
+    "celebrity_info": {"person_name": "PERSON"},
+    "schedule_reminder": {"description": "WHAT", "datetime": "WHEN"},
+    "sentiment_label": {"text": "TEXT"},
+    "shopping_intent": {"product_or_service": "PRODUCT"},
+    "translation_assist": {"text": "TEXT"},
+    "travel_guide": {"destination": "PLACE"},
+    "weather_info": {"location": "PLACE"},
+}
+"""The label of each parameter that is a span of the dialogue, by function."""
+
+_FIELDS: Mapping[str, str] = {
+    "celebrity_info": "person",
+    "schedule_reminder": "schedule",
+    "sentiment_label": "text",
+    "shopping_intent": "product",
+    "translation_assist": "text",
+    "travel_guide": "place",
+    "weather_info": "place",
+}
+PARAMS = {"c1": 0.05, "c2": 0.1, "max_iterations": 60, "feature.possible_transitions": True}
+_MOST_TOKENS = 400
+_COPIES = 2
+_LEAST = 0.15
+"""A span that is at least this likely is taken where no likelier labelling has any."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a message: its label, and its text as written."""
+
+    label: str
+    text: str
+
+
+class Tagger:
+    """Finds spans in messages."""
+
+    def __init__(self, fields: Mapping[str, bytes], gazetteer: Gazetteer) -> None:
+        """Opens the fields, each the bytes of a crfsuite model."""
+        self._gazetteer = gazetteer
+        self._taggers: dict[str, pycrfsuite.Tagger] = {}
+        self._fields = dict(fields)  # crfsuite reads out of this memory
+        for name, content in self._fields.items():
+            tagger = pycrfsuite.Tagger()
+            tagger.open_inmemory(content)
+            self._taggers[name] = tagger
+
+    def spans(self, function: str, text: str) -> list[Span]:
+        """The spans of a message as `function` would take them, in order."""
+        name = _FIELDS.get(function)
+        cut = tokens(text)
+        if name not in self._taggers or not 0 < len(cut.words) <= _MOST_TOKENS:
+            return []
+        tagger = self._taggers[name]
+        tagger.set(_observations(cut, function, self._gazetteer))
+        found = _decode(cut, tagger.tag())
+        return found or _likeliest(cut, tagger, SPANS[function].values())
+
+
+def train_fields(cases: Sequence[Case], gazetteer: Gazetteer, folder: Path) -> dict[str, bytes]:
+    """Trains one field a kind of thing; `folder` is for crfsuite's files and may be emptied afterwards."""
+    trained: dict[str, bytes] = {}
+    for name in sorted(set(_FIELDS.values())):
+        trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
+        trainer.set_params(PARAMS)
+        members = [case for case in cases if case.function is not None and _FIELDS.get(case.function) == name]
+        for case in [*members, *_swapped([case for case in members if case.batch != BATCH])]:
+            for text, spans in _labelled(case):
+                cut = tokens(text)
+                if cut.words:
+                    trainer.append(_observations(cut, case.function, gazetteer), _labels(cut, spans))
+        path = folder / f"{name}.crfsuite"
+        trainer.train(str(path))
+        trained[name] = path.read_bytes()
+    return trained
+
+
+def _labelled(case: Case) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Messages to learn from: the turn, and the message before it that holds what the turn points back to."""
+    assert case.function is not None  # noqa: S101 - the caller has looked
+    labels = SPANS[case.function]
+    wanted = [(labels[name], value) for name, value in case.arguments.items() if name in labels]
+    here = [(label, value) for label, value in wanted if value in case.text]
+    found = [(case.text, here)]
+    absent = [(label, value) for label, value in wanted if value not in case.text]
+    for said in reversed(case.history):
+        there = [(label, value) for label, value in absent if value in said.content]
+        if there:
+            found.append((said.content, there))
+            absent = [pair for pair in absent if pair not in there]
+    return found
+
+
+def _swapped(cases: Sequence[Case]) -> list[Case]:
+    """The cases again, with the values of others in place of their own: what stands around a value is what to learn."""
+    dice = Random(0)
+    pools: dict[tuple[str, str], list[str]] = {}
+    for case in cases:
+        for name, label in SPANS[case.function or ""].items():
+            if name in case.arguments:
+                pools.setdefault((label, case.lang), []).append(case.arguments[name])
+    swapped: list[Case] = []
+    for case in cases:
+        for _ in range(_COPIES):
+            text, arguments = case.text, dict(case.arguments)
+            for name, label in SPANS[case.function or ""].items():
+                value = arguments.get(name)
+                if value is not None and value in text and value != text:
+                    other = dice.choice(pools[label, case.lang])
+                    text, arguments[name] = text.replace(value, other), other
+            if text != case.text:
+                swapped.append(replace(case, text=text, arguments=arguments, history=()))
+    return swapped
+
+
+def _labels(cut: Tokens, spans: Sequence[tuple[str, str]]) -> list[str]:
+    labels = ["O"] * len(cut.words)
+    for label, value in spans:
+        start = cut.text.find(value)
+        while start >= 0:
+            end = start + len(value)
+            inside = [at for at in range(len(labels)) if cut.starts[at] < end and cut.ends[at] > start]
+            for number, at in enumerate(inside):
+                labels[at] = f"I-{label}" if number else f"B-{label}"
+            start = cut.text.find(value, end)
+    return labels
+
+
+def _decode(cut: Tokens, labels: Sequence[str]) -> list[Span]:
+    found: list[Span] = []
+    at = 0
+    while at < len(labels):
+        label = labels[at][2:]
+        last = at
+        if label:
+            while last + 1 < len(labels) and labels[last + 1] == f"I-{label}":
+                last += 1
+            found.append(Span(label, cut.cut(at, last)))
+        at = last + 1
+    return found
+
+
+def _likeliest(cut: Tokens, tagger: pycrfsuite.Tagger, labels: Collection[str]) -> list[Span]:
+    """The best single span where the best labelling has none: an argument left out costs a question."""
+    known = tagger.labels()
+    count = len(cut.words)
+    best = (_LEAST, "", 0)
+    for label in labels:
+        if f"B-{label}" in known:
+            best = max(best, max((tagger.marginal(f"B-{label}", at), label, at) for at in range(count)))
+    _, label, last = best
+    if not label:
+        return []
+    first = last
+    inside = f"I-{label}"
+    while inside in known and last + 1 < count and tagger.marginal(inside, last + 1) > _LEAST:
+        last += 1
+    return [Span(label, cut.cut(first, last))]
+
+
+def _observations(cut: Tokens, function: str, gazetteer: Gazetteer) -> list[list[str]]:
+    lowered = cut.text.lower()
+    if len(lowered) != len(cut.text):
+        lowered = cut.text  # a few capitals grow when lowered, and places would shift
+    about: list[str] = [""] * len(cut.text)
+    for start, end, concept in gazetteer.spans(lowered):
+        for at in range(start, end):
+            about[at] = concept if not about[at] or concept in ("PLACE", "PERSON") else about[at]
+    count = len(cut.words)
+    words = ["^^", "^", *cut.words, "$", "$$"]
+    kinds = ["^", "^", *cut.kinds, "$", "$"]
+    depths = [0, 0, *cut.depths, 0, 0]
+    concepts = ["", "", *(about[start] for start in cut.starts), "", ""]
+    left = [""] * (count + 4)
+    right = [""] * (count + 4)
+    for at in range(2, count + 2):
+        left[at] = concepts[at - 1] or left[at - 1]
+    for at in range(count + 1, 1, -1):
+        right[at] = concepts[at + 1] or right[at + 1]
+    observations: list[list[str]] = []
+    for at in range(2, count + 2):
+        word, before, after = words[at], words[at - 1], words[at + 1]
+        original = cut.text[cut.starts[at - 2] : cut.ends[at - 2]]
+        kind = kinds[at]
+        capital = "A" if original[0].isupper() else ""
+        observations.append(
+            [
+                f"0{word}",
+                f"-{before}",
+                f"+{after}",
+                f"={words[at - 2]}{before}",
+                f"~{after} {words[at + 2]}",
+                f"<{before} {word}",
+                f">{word} {after}",
+                f"k{kinds[at - 2]}{kinds[at - 1]}{kind}{kinds[at + 1]}{kinds[at + 2]}",
+                f"n{kinds[at - 1]}{kind}{capital}",
+                f"d{depths[at - 1]}{depths[at]}{depths[at + 1]}{function[:2]}",
+                f"c{concepts[at]}",
+                f"l{left[at]}",
+                f"r{right[at]}",
+                f"2{words[at - 2]}",
+                f"3{words[at + 2]}",
+                f"p{word} {concepts[at + 1]}",
+                f"b{before}{kind}",
+                f"a{kind}{after}",
+                f"C{concepts[at - 1]}|{concepts[at + 1]}",
+                f"s{word[-3:]}{capital}",
+                f"f{function[:2]}{kind}{capital}{at == 2}",
+                f"g{function[:2]}{concepts[at]}{kinds[at + 1]}",
+                f"^{at - 2 if at < 5 else 9}",
+                f"${count + 1 - at if at > count - 2 else 9}{word if at > count - 2 else ''}",
+            ]
+        )
+    return observations

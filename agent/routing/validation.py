@@ -1,0 +1,151 @@
+"""The validation that all routers share: what reaches a function fits its card.
+
+What is plain is repaired (a number in a string, a language's name, the case of a value); what is not is dropped, so that a
+required parameter counts as missing and is asked for.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from agent.messages import Card
+from agent.routing.languages import language_code
+from agent.routing.numerals import boolean, number
+from agent.routing.text import normalise
+
+LONGEST = 2000
+"""Characters of a string argument; more is cut."""
+_KEPT = 64
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_WORDS: Mapping[str, str] = {
+    "現在": "current", "今": "current", "now": "current", "今日": "today", "きょう": "today", "tonight": "today",
+    "明日": "tomorrow", "あした": "tomorrow", "今週": "week", "週間": "week", "weekly": "week", "時間ごと": "hourly",
+    "作成": "create", "追加": "create", "登録": "create", "add": "create", "set": "create", "new": "create", "確認": "query",
+    "照会": "query", "list": "query", "show": "query", "check": "query", "変更": "update", "更新": "update",
+    "change": "update", "reschedule": "update", "キャンセル": "cancel", "取消": "cancel", "削除": "cancel", "delete": "cancel",
+    "remove": "cancel", "購入": "buy", "purchase": "buy", "比較": "compare", "comparison": "compare", "調査": "research",
+    "reviews": "research", "割引": "deal", "価格": "deal", "price": "deal", "基本": "basic", "詳細": "detailed",
+    "一般": "general", "観光": "attractions", "観光地": "attractions", "sightseeing": "attractions", "グルメ": "food", "食事": "food",
+    "交通": "transportation", "transport": "transportation", "宿泊": "accommodation", "hotel": "accommodation",
+    "イベント": "events", "注意": "tips", "経歴": "career", "伝記": "biography", "bio": "biography", "業績": "achievements",
+    "受賞": "achievements", "ニュース": "news",
+}  # fmt: skip
+_validators: dict[int, tuple[Card, Draft202012Validator | None]] = {}
+
+
+def validate(decision_function: str, arguments: Mapping[str, Any], card: Card) -> tuple[dict[str, Any], list[str]]:
+    """Repairs and checks the arguments of a call.
+
+    Args:
+        decision_function: the function that the router chose; a card of another name refuses everything.
+        arguments: what the router filled in.
+        card: the function's card.
+
+    Returns:
+        The arguments that fit, and the names of those refused.
+    """
+    if decision_function != card.name:
+        return {}, sorted(arguments)
+    properties = card.parameters.get("properties", {})
+    kept: dict[str, Any] = {}
+    refused: list[str] = []
+    for name, value in arguments.items():
+        schema = properties.get(name) if isinstance(properties, Mapping) else None
+        repaired = _repair(name, value, schema) if isinstance(schema, Mapping) else None
+        if repaired is None:
+            refused.append(name)
+        else:
+            kept[name] = repaired
+    if kept:
+        for name in _unfit(kept, card):
+            del kept[name]
+            refused.append(name)
+    return kept, refused
+
+
+def missing(arguments: Mapping[str, Any], card: Card) -> list[str]:
+    """Required parameters of the card without a value."""
+    return [name for name in card.parameters.get("required", ()) if name not in arguments]
+
+
+def _repair(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
+    if isinstance(value, str):
+        value = value.translate(_CONTROLS).strip()[:LONGEST]
+        if not value:
+            return None
+    if "enum" in schema:
+        return _member(value, schema["enum"])
+    kind = schema.get("type")
+    if kind == "string":
+        return _string(name, value, schema)
+    if kind in ("integer", "number"):
+        return _number(value, whole=kind == "integer")
+    if kind == "boolean":
+        return value if isinstance(value, bool) else boolean(value) if isinstance(value, str) else None
+    if kind == "array":
+        items = schema.get("items", {})
+        values = value if isinstance(value, list) else [value]
+        repaired = [_repair(name, item, items) for item in values]
+        return [item for item in repaired if item is not None] or None
+    return value
+
+
+def _string(name: str, value: Any, schema: Mapping[str, Any]) -> str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        return None
+    if name.endswith("language") or "639" in str(schema.get("description", "")):
+        return language_code(value)
+    return value
+
+
+def _number(value: Any, *, whole: bool) -> int | float | None:
+    if isinstance(value, str):
+        value = number(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e15 < value < 1e15:
+        return None
+    if not whole:
+        return value
+    return int(value) if value == int(value) else None
+
+
+def _member(value: Any, members: Any) -> Any:
+    if value in members and type(value) in {type(member) for member in members}:
+        return value
+    if isinstance(value, str):
+        plain = normalise(value)
+        for member in members:
+            if isinstance(member, str) and normalise(member) in (plain, _WORDS.get(plain)):
+                return member
+        value = number(plain)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        for member in members:
+            if isinstance(member, int | float) and not isinstance(member, bool) and member == value:
+                return member
+    return None
+
+
+def _unfit(arguments: Mapping[str, Any], card: Card) -> list[str]:
+    """Names of the arguments that the card's own schema still refuses (pattern, minimum, …)."""
+    known = _validators.get(id(card))
+    if known is None or known[0] is not card:
+        if len(_validators) >= _KEPT:
+            _validators.clear()
+        known = (card, _validator(card))
+        _validators[id(card)] = known
+    if known[1] is None:
+        return []
+    paths = [error.absolute_path for error in known[1].iter_errors(dict(arguments)) if error.absolute_path]
+    return sorted({str(path[0]) for path in paths if path[0] in arguments})
+
+
+def _validator(card: Card) -> Draft202012Validator | None:
+    schema = dict(card.parameters)
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError:
+        return None  # a broken schema is the card's fault; the parts of it that can be read have been checked
+    return Draft202012Validator(schema)

@@ -1,0 +1,1 @@
+"""One command a stage, each `python -m tools.NAME`."""

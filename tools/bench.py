@@ -1,0 +1,166 @@
+"""Measures a turn through all five stages, each a process: `python -m tools.bench`.
+
+Runs an installation of its own in a temporary folder (real mosquitto, embedded router, offline replier, functions
+without network), sends turns one after another for the times by stage, then many at once for the rate, and reads how
+much memory the processes hold. Prints tables in Markdown.
+
+What is not covered: models, web services.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+
+from agent.client import Client
+from agent.messages import Accepted, Chunk, Final, Result, Route
+from agent.settings import Settings
+from agent.supervisor import Supervisor, is_ready
+from agent.worker import open_bus
+
+TEXTS = (
+    "明日の札幌の天気は？",
+    "京都の観光スポットを教えて",
+    "nice to meet you",
+    "Who was Marie Curie?",
+    "「ありがとう」を英語にして",
+    "新しいイヤホンがほしいなあ",
+    "Is this review positive? I loved every minute of it.",
+    "ありがとう、助かった",
+    "what should I eat in Osaka",
+    "will it rain in London this weekend?",
+)
+_CLIENTS = 4
+_STAGES = {Accepted: "say → accepted", Route: "→ route", Result: "→ result", Chunk: "→ first chunk", Final: "→ final"}
+
+
+@asynccontextmanager
+async def installation() -> AsyncIterator[tuple[Settings, list[Client]]]:
+    """A running installation of our own, and clients on it."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        settings = Settings(home=Path(folder), port=port, offline=True)
+        stop = asyncio.Event()
+        supervisor = Supervisor(settings, tell=lambda line: print(line, file=sys.stderr))
+        running = asyncio.create_task(supervisor.run(stop))
+        started = asyncio.create_task(supervisor.started.wait())
+        try:
+            await asyncio.wait({running, started}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                await running
+            buses = [open_bus(f"cli-{number}", "client", settings, will=False) for number in range(_CLIENTS)]
+            clients = [Client(bus) for bus in buses]
+            for bus in buses:
+                await bus.__aenter__()
+            while not is_ready(clients[0].presence):
+                await clients[0].presence.changed(1.0)
+            yield settings, clients
+            for bus in buses:
+                await bus.close()
+        finally:
+            stop.set()
+            await running
+
+
+async def one_by_one(client: Client, turns: int) -> dict[str, list[float]]:
+    """Milliseconds since the `say`, by stage, over `turns` turns sent one after another."""
+    times: dict[str, list[float]] = {name: [] for name in _STAGES.values()}
+    for number, text in zip(range(turns), itertools.cycle(TEXTS), strict=False):
+        began = time.perf_counter()
+        seen = set()
+        # A conversation of its own a round: what is measured does not depend on what was said before.
+        async for event in client.say(text, f"single-{number // len(TEXTS)}", timeout=30):
+            if type(event) not in seen:
+                seen.add(type(event))
+                times[_STAGES[type(event)]].append((time.perf_counter() - began) * 1000)
+    return times
+
+
+async def at_once(clients: list[Client], turns: int, window: int) -> tuple[float, list[float]]:
+    """Turns a second, and milliseconds of each turn, with `window` turns on their way all the time."""
+    numbers = iter(range(turns))
+    took: list[float] = []
+
+    async def lane(lane_number: int) -> None:
+        for number in numbers:
+            began = time.perf_counter()
+            client = clients[lane_number % len(clients)]
+            final = await client.final(TEXTS[number % len(TEXTS)], f"many-{number}", timeout=60)
+            assert final.text  # noqa: S101 - an empty reply would be no turn
+            took.append((time.perf_counter() - began) * 1000)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(lane(number) for number in range(window)))
+    return turns / (time.perf_counter() - began), took
+
+
+def processes(settings: Settings) -> dict[str, psutil.Process]:
+    """The processes of the installation, by name; ours holds the supervisor and the clients."""
+    pids: dict[str, int] = json.loads((settings.home / "processes.json").read_text())
+    return {name: psutil.Process(pid) for name, pid in {"supervisor, clients": os.getpid(), **pids}.items()}
+
+
+def cpu(running: dict[str, psutil.Process]) -> dict[str, float]:
+    """Seconds of processor time that each process has used."""
+    times = {name: process.cpu_times() for name, process in running.items()}
+    return {name: one.user + one.system for name, one in times.items()}
+
+
+def _row(name: str, times: list[float]) -> str:
+    if len(times) < 2:
+        return f"| {name} | {len(times)} | | | |"
+    cuts = statistics.quantiles(times, n=100, method="inclusive")
+    return f"| {name} | {len(times)} | {cuts[49]:.2f} | {cuts[94]:.2f} | {cuts[98]:.2f} |"
+
+
+async def turn(arguments: argparse.Namespace) -> None:
+    """Runs the whole measurement and prints it."""
+    async with installation() as (settings, clients):
+        await one_by_one(clients[0], 20)
+        times = await one_by_one(clients[0], arguments.turns)
+        print("One turn after another, milliseconds since the say:\n")
+        print("| stage | turns | p50 | p95 | p99 |\n| --- | --- | --- | --- | --- |")
+        for name, found in times.items():
+            print(_row(name, found))
+        running = processes(settings)
+        before = cpu(running)
+        rate, took = await at_once(clients, arguments.rate_turns, arguments.window)
+        print(f"\n{arguments.window} turns at once: {rate:.0f} turns a second over {len(took)} turns\n")
+        print("| | turns | p50 | p95 | p99 |\n| --- | --- | --- | --- | --- |")
+        print(_row("turn under load, ms", took))
+        print("\n| process | processor ms a turn | resident MB |\n| --- | --- | --- |")
+        after = cpu(running)
+        work = {name: (after[name] - before[name]) * 1000 / len(took) for name in running}
+        held = {name: process.memory_info().rss / 2**20 for name, process in running.items()}
+        for name in running:
+            print(f"| {name} | {work[name]:.2f} | {held[name]:.0f} |")
+        print(f"| all | {sum(work.values()):.2f} | {sum(held.values()):.0f} |")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description="Measures FuncGemma.")
+    commands = parser.add_subparsers(metavar="WHAT")
+    one = commands.add_parser("turn", help="a turn through all stages (the default)")
+    for each in (parser, one):
+        each.add_argument("--turns", type=int, default=500, help="turns sent one after another (500)")
+        each.add_argument("--rate-turns", type=int, default=3000, help="turns sent many at once (3000)")
+        each.add_argument("--window", type=int, default=24, help="turns on their way at once (24)")
+    asyncio.run(turn(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
