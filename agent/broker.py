@@ -44,7 +44,7 @@ def program(settings: Settings) -> tuple[Path, Mapping[str, str]]:
 
 def configuration(settings: Settings) -> str:
     """`mosquitto.conf` with this installation's port and folders."""
-    text = (PROJECT / "mosquitto.conf").read_text()
+    text = (PROJECT / "mosquitto.conf").read_text(encoding="utf-8")
     text = re.sub(r"^listener .*$", f"listener {settings.port} {settings.host}", text, flags=re.MULTILINE)
     text = re.sub(r"^(\w+) data/run/", rf"\1 {settings.home.resolve()}/", text, flags=re.MULTILINE)
     if os.geteuid() == 0:
@@ -62,7 +62,7 @@ async def start(settings: Settings, log: Path) -> asyncio.subprocess.Process:
     path, environment = program(settings)
     file = settings.home / "broker" / "mosquitto.conf"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(configuration(settings))
+    file.write_text(configuration(settings), encoding="utf-8")
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             path,

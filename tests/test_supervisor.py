@@ -15,6 +15,14 @@ from agent.settings import PROJECT, Settings
 from agent.supervisor import Supervisor, SupervisorError, environment, only_one, running
 
 
+_PATHS = (
+    ("password_file", "broker/passwd"),
+    ("acl_file", "broker/acl"),
+    ("pid_file", "broker/mosquitto.pid"),
+    ("persistence_location", "broker/"),
+)
+
+
 def funcgemma(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "agent.cli", *arguments],
@@ -45,11 +53,14 @@ async def test_taken_port_is_told(settings: Settings) -> None:
 
 def test_configuration_is_that_of_the_root_with_our_port_and_folders(settings: Settings) -> None:
     """`mosquitto.conf` is what runs: only the listener and the folders are replaced."""
-    text = broker.configuration(settings)
-    assert f"listener {settings.port} 127.0.0.1" in text
-    assert "data/run" not in text
-    kept = [line for line in (PROJECT / "mosquitto.conf").read_text().splitlines() if "data/run" not in line]
-    assert all(line in text for line in kept if not line.startswith("listener"))
+    ours = broker.configuration(settings).splitlines()
+    root = (PROJECT / "mosquitto.conf").read_text(encoding="utf-8").splitlines()
+    changed = [(before, after) for before, after in zip(root, ours, strict=False) if before != after]
+    home = settings.home.resolve()
+    assert changed == [
+        ("listener 18830 127.0.0.1", f"listener {settings.port} 127.0.0.1"),
+        *((f"{name} data/run/{rest}", f"{name} {home}/{rest}") for name, rest in _PATHS),
+    ]
 
 
 def test_missing_mosquitto_says_what_to_install(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
