@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -148,9 +148,9 @@ def router(chosen: Settings) -> EmbeddedRouter:
 
 
 @pytest.fixture
-def fresh(chosen: Settings, router: EmbeddedRouter) -> Iterator[EmbeddedRouter]:
+def fresh(chosen: Settings, router: EmbeddedRouter) -> EmbeddedRouter:
     """A router that no other test has shown cards to."""
-    yield EmbeddedRouter.load(chosen)
+    return EmbeddedRouter.load(chosen)
 
 
 def decide(router: EmbeddedRouter, turn: Turn, cards: Mapping[str, Card] = CARDS) -> Decision:
@@ -166,8 +166,16 @@ def decide(router: EmbeddedRouter, turn: Turn, cards: Mapping[str, Card] = CARDS
         ("where should I eat in Lisbon", "travel_guide", {"destination": "Lisbon", "info_type": "food"}),
         ("夏目漱石の代表作は？", "celebrity_info", {"person_name": "夏目漱石", "info_type": "achievements"}),
         ("明日の朝7時に起こして", "schedule_reminder", {"action": "create", "datetime": "明日の朝7時"}),
-        ("「ありがとう」をフランス語で何て言う？", "translation_assist", {"text": "ありがとう", "target_language": "fr"}),
-        ('Translate "good morning" into Korean', "translation_assist", {"text": "good morning", "target_language": "ko"}),
+        (
+            "「ありがとう」をフランス語で何て言う？",
+            "translation_assist",
+            {"text": "ありがとう", "target_language": "fr"},
+        ),
+        (
+            'Translate "good morning" into Korean',
+            "translation_assist",
+            {"text": "good morning", "target_language": "ko"},
+        ),
     ],
 )
 def test_route_plain_request(router: EmbeddedRouter, text: str, function: str, arguments: dict[str, str]) -> None:
@@ -257,7 +265,9 @@ def test_route_confidence_of_none(router: EmbeddedRouter) -> None:
 )
 def test_route_answer_to_question(router: EmbeddedRouter, function: str, text: str, name: str, value: str) -> None:
     """The answer to the question completes the pending call."""
-    given_before = {"weather_info": {"forecast_type": "today"}, "schedule_reminder": {"action": "create"}}.get(function, {})
+    given_before = {"weather_info": {"forecast_type": "today"}, "schedule_reminder": {"action": "create"}}.get(
+        function, {}
+    )
     pending = Pending(function=function, arguments=given_before, missing=[name])
     decision = decide(router, a_turn(text, pending=pending))
     assert decision.function == function

@@ -101,7 +101,12 @@ def test_validate_broken_schema() -> None:
     assert validate("odd", {"a": "x"}, broken) == ({"a": "x"}, [])
 
 
-@given(st.dictionaries(st.sampled_from([*CARD.parameters["properties"], "z"]), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())))
+@given(
+    st.dictionaries(
+        st.sampled_from([*CARD.parameters["properties"], "z"]),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()),
+    )
+)
 def test_validate_any_value(arguments: dict[str, object]) -> None:
     """Whatever a router gives: what passes once passes again, unchanged."""
     kept, refused = validate("all_kinds", arguments, CARD)
@@ -111,7 +116,13 @@ def test_validate_any_value(arguments: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "values"),
-    [("roll two dice", [2]), ("サイコロを三個", [3]), ("二十五と1,200と3.5", [25, 1200, 3.5]), ("ふたつ", [2]), ("often", [])],
+    [
+        ("roll two dice", [2]),
+        ("サイコロを三個", [3]),
+        ("二十五と1,200と3.5", [25, 1200, 3.5]),
+        ("ふたつ", [2]),
+        ("often", []),
+    ],
 )
 def test_numbers(text: str, values: list[float]) -> None:
     """Digits, 漢数字 and words are numbers; parts of words are not."""
@@ -124,7 +135,9 @@ def test_number_alone() -> None:
     assert number("two dice") is None
 
 
-@pytest.mark.parametrize(("text", "value"), [("turn it on", True), ("電気を消して", False), ("オン", True), ("only", None)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("turn it on", True), ("電気を消して", False), ("オン", True), ("only", None)]
+)
 def test_boolean(text: str, value: bool | None) -> None:
     """On and off, yes and no, in both languages."""
     assert boolean(text) is value
@@ -153,7 +166,13 @@ def test_named_languages_in_quotation() -> None:
 
 def test_language_code() -> None:
     """Names and codes, in either language; nothing is guessed."""
-    assert [language_code(name) for name in ("英語", "Korean", "de", "pt-BR", "nonsense")] == ["en", "ko", "de", "pt", None]
+    assert [language_code(name) for name in ("英語", "Korean", "de", "pt-BR", "nonsense")] == [
+        "en",
+        "ko",
+        "de",
+        "pt",
+        None,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from agent.broker import BrokerMissing
 from agent.settings import PROJECT, Settings
 from agent.supervisor import Supervisor, SupervisorError, environment, only_one, running
 
-
 _PATHS = (
     ("password_file", "broker/passwd"),
     ("acl_file", "broker/acl"),
