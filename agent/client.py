@@ -80,9 +80,7 @@ class Client:
         """
         say = Say(turn_id=turn_id or uuid.uuid4().hex, text=text, said_at=datetime.now().astimezone(), lang=lang)
         listening = self._turns[say.turn_id] = _Listening()
-        repeat = asyncio.create_task(
-            self._repeat(say, conversation, listening), name=f"{self._bus.client_id}[say]"
-        )
+        repeat = asyncio.create_task(self._repeat(say, conversation, listening), name=f"{self._bus.client_id}[say]")
         try:
             async with asyncio.timeout(timeout):
                 while True:

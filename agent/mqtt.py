@@ -1,9 +1,10 @@
 """The bus on a real broker: aiomqtt 2.5.1 over paho 2.2, MQTT 5.
 
-The one place that knows the client library. It reaches below aiomqtt in three places, which is why the versions are
+The one place that knows the client library. It reaches below aiomqtt in four places, which is why the versions are
 pinned: messages are acknowledged by hand after their handler (paho's `manual_ack`), each publish is matched with its
 PUBACK so that a refusal is seen (aiomqtt returns as if nothing had happened), and messages are taken from paho's
-callback rather than from aiomqtt's queue, which halves the time per message.
+callback rather than from aiomqtt's queue, and packets that are ready at once go out in one write, which more than
+halves the time per message.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
-from paho.mqtt.client import MQTTMessage
+from paho.mqtt import client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -27,6 +28,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from pydantic import BaseModel, ConfigDict
 
 from agent import topics
+from agent.buffered_socket import BufferedSocket
 from agent.bus import Bus, BusError, Inbound
 from agent.topics import Role
 
@@ -191,6 +193,10 @@ class MqttBus(Bus):
         raw.manual_ack_set(True)
         raw.on_message = self._on_message(client)
         raw.on_publish = self._on_publish
+        raw.on_socket_register_write = self._on_ready_to_write(asyncio.get_running_loop())
+        raw.on_socket_unregister_write = None
+        connect = raw._create_socket_connection  # noqa: SLF001
+        raw._create_socket_connection = lambda: BufferedSocket.adopt(connect())  # type: ignore[method-assign]  # noqa: SLF001
         logging.getLogger("agent.mqtt.client").setLevel(logging.CRITICAL)
         return client
 
@@ -272,12 +278,43 @@ class MqttBus(Bus):
         if future is not None and not future.done():
             future.set_result(reason)
 
+    def _on_ready_to_write(self, loop: asyncio.AbstractEventLoop) -> Callable[[Any, Any, Any], None]:
+        """Has all packets of one round of the event loop written at its end."""
+
+        def write(client: paho.Client) -> None:
+            client.loop_write()
+            sock = client.socket()
+            if isinstance(sock, BufferedSocket):
+                flush(sock)
+
+        def flush(sock: BufferedSocket) -> None:
+            number = sock.fileno()
+            if number < 0:
+                return
+            # A connection that is gone shows when it is read.
+            with suppress(OSError):
+                if sock.flush():
+                    loop.remove_writer(number)
+                else:
+                    loop.add_writer(number, flush, sock)
+
+        def ready(client: paho.Client, _userdata: Any, _sock: Any) -> None:
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                # The first packet is written by the thread that opens the connection.
+                loop.call_soon_threadsafe(write, client)
+            else:
+                loop.call_soon(write, client)
+
+        return ready
+
     # ---- receiving
 
-    def _on_message(self, client: aiomqtt.Client) -> Callable[[Any, Any, MQTTMessage], None]:
+    def _on_message(self, client: aiomqtt.Client) -> Callable[[Any, Any, paho.MQTTMessage], None]:
         skip = len(self.root) + 1
 
-        def receive(_client: Any, _userdata: Any, message: MQTTMessage) -> None:
+        def receive(_client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
             def acknowledge() -> None:
                 # The number of a message means nothing to another connection: there it would acknowledge another one.
                 if message.qos and self._client is client:

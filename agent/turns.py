@@ -17,7 +17,6 @@ from typing import Any, Literal
 from agent.messages import Final, Pending, Result, Route, Turn, Utterance
 
 State = Literal["waiting", "open", "done"]
-_GATHER_S = 0.004
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS turns (
     seq INTEGER PRIMARY KEY,
@@ -68,7 +67,6 @@ class TurnStore:
         self._flush: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf
-        self._flushed_at = 0.0
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def close(self) -> None:
@@ -89,12 +87,11 @@ class TurnStore:
         if self._flush is None:
             self._flush = loop.create_future()
             self._due = math.inf
-        # Idle, a change is written at once; under load those of a few milliseconds share one write.
-        due = max(loop.time() + within, self._flushed_at + _GATHER_S)
+        due = loop.time() + within
         if due < self._due:
             if self._timer is not None:
                 self._timer.cancel()
-            self._due, self._timer = due, loop.call_at(due, self._commit)
+            self._due, self._timer = due, loop.call_later(within, self._commit)
         await asyncio.shield(self._flush)
 
     def _commit(self) -> None:
@@ -105,7 +102,6 @@ class TurnStore:
             if not self.broken.done():
                 self.broken.set_exception(error)
             return
-        self._flushed_at = asyncio.get_running_loop().time()
         if flush is not None:
             flush.set_result(None)
 

@@ -196,6 +196,7 @@ def test_route_plain_request(router: EmbeddedRouter, text: str, function: str, a
         "雨の音って落ち着くよね",
         "英語の勉強は大変だ",
         "さっき会議が終わった",
+        "ドラえもんって誰が作ったの？",
         "how does inflation work?",
         "なんで虹は七色なの？",
         "ありがとう、助かった",

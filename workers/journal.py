@@ -7,8 +7,10 @@ it; sends a turn again that makes no progress; and gives up with a final of its 
 import asyncio
 import re
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from agent import topics
 from agent.bus import Bus, Unfit
@@ -84,11 +86,11 @@ class Journal(Worker):
         elif key not in self._open and found is not None and found[1] is not None:
             await self._publish_final(key, found[1])
         await self._store.committed()
-        await self.bus.send(
-            topics.ACCEPTED, Accepted(turn_id=key.turn_id), client=key.client, conversation=key.conversation
-        )
+        accepted = Accepted(turn_id=key.turn_id)
+        sending = [self.bus.send(topics.ACCEPTED, accepted, client=key.client, conversation=key.conversation)]
         if (opened := self._open.get(key)) is not None and opened.due == 0:
-            await self._send(opened)
+            sending.append(self._send(opened))
+        await asyncio.gather(*sending)
 
     async def _accept(self, key: Key, text: str, lang: Lang, said_at: datetime | None) -> None:
         turn = Turn(
@@ -201,10 +203,11 @@ class Journal(Worker):
         history, pending = self._store.context(turn.client, turn.conversation, self.settings.history_messages)
         return turn.model_copy(update={"history": history, "pending": pending})
 
-    async def _send(self, opened: _Open) -> None:
+    def _send(self, opened: _Open) -> Coroutine[Any, Any, bool]:
+        """Notes at once that it is on its way; the coroutine sends it."""
         turn = opened.turn
         opened.due = _now() + self.settings.resend_s
-        await self.bus.send(topics.TURN, turn, client=turn.client, conversation=turn.conversation)
+        return self.bus.send(topics.TURN, turn, client=turn.client, conversation=turn.conversation)
 
     async def _publish_final(self, key: Key, final: Final) -> None:
         await self.bus.send(topics.FINAL, final, client=key.client, conversation=key.conversation)

@@ -71,7 +71,11 @@ class Arguments:
 
     def _before(self, function: str, label: str, text: str, history: Sequence[Utterance]) -> str | None:
         plain = normalise(text)
-        for said in reversed(history):
+        earlier = list(reversed(history))
+        if label == "TEXT":
+            # Where an earlier turn asked for a translation, its text is meant, not what the assistant made of it.
+            earlier.sort(key=lambda said: said.role != "user" or named_languages(said.content) == (None, None))
+        for said in earlier:
             found = [span.text for span in self._tagger.spans(function, said.content) if span.label == label]
             if len(found) > 1 and _SECOND.search(plain):
                 return _clean(label, found[1])

@@ -131,9 +131,9 @@ def _arguments(pairs: Pairs) -> list[str]:
         for name in case.arguments.keys() | decision.arguments.keys():
             total[case.function, name] += 1
             right[case.function, name] += case.arguments.get(name) == decision.arguments.get(name)
+    whole_share, share = _percent(whole, len(pairs)), _percent(sum(right.values()), sum(total.values()))
     lines = [
-        f"Where the function is right, all arguments are in {_percent(whole, len(pairs))} of turns, a single one in "
-        f"{_percent(sum(right.values()), sum(total.values()))}.",
+        f"Where the function is right: all arguments exact in {whole_share} of turns, single arguments in {share}.",
         "",
         "| function | parameter | number | exact |",
         "| --- | --- | ---: | ---: |",

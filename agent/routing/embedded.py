@@ -1,7 +1,7 @@
 """The embedded router: decides in about a millisecond, without a download and without a GPU.
 
-It learns from the labelled cases in `data/test` and from the cards. `python -m agent.routing.embedded` trains it (set-up
-does so); `--cross-validate` prints how good it is on batches it has not seen.
+It learns from the labelled cases in `data/test` and from the cards. `python -m agent.routing.embedded` trains it
+(set-up does so); `--cross-validate` prints how good it is on batches it has not seen.
 """
 
 import argparse

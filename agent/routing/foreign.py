@@ -1,7 +1,7 @@
 """Functions that the labelled cases don't know: learned from their cards, the moment they appear.
 
-A head per card is trained on its examples against a fixed sample of the labelled cases. It has to be sure: a stranger that
-takes the turns of others is worse than one that has to be called a little more plainly.
+A head per card is trained on its examples against a fixed sample of the labelled cases. It has to be sure: a stranger
+that takes the turns of others is worse than one that has to be called a little more plainly.
 """
 
 import hashlib
@@ -90,7 +90,7 @@ class ForeignFunctions:
         head = train(rows, targets, bits=_BITS, penalty=_PENALTY, independent=True, weights=weights, steps=_STEPS)
         others = np.array([score(head, row)[0] for row in self._background] or [0.0])
         inside = np.array([score(head, row)[0] for row in positives[: len(examples) or None]] or [0.0])
-        # Unseen wordings score lower than the examples, unseen strangers higher than the sample: the level lies between.
+        # Unseen wordings score lower than the examples, other turns higher than the sample: the level lies between.
         level = float(others.max() + 0.35 * max(0.0, np.median(inside) - others.max()))
         most = 0.97 if examples else _UNEXEMPLIFIED
         return _Learned(card, digest, head, level, most, Contexts.of(card))

@@ -17,7 +17,39 @@ from agent.routing.text import normalise, tokens
 _QUOTED = re.compile(r"「([^」]+)」|『([^』]+)』|“([^”]+)”|\"([^\"]+)\"|(?<!\w)'([^']+)'(?!\w)")
 _CONTEXT = 2
 _FILLERS = frozenset(
-    "a an the to of in on at for me my please can could you would i want を に は が の で と へ って も か ね よ".split()
+    [
+        "a",
+        "an",
+        "the",
+        "to",
+        "of",
+        "in",
+        "on",
+        "at",
+        "for",
+        "me",
+        "my",
+        "please",
+        "can",
+        "could",
+        "you",
+        "would",
+        "i",
+        "want",
+        "を",
+        "に",
+        "は",
+        "が",
+        "の",
+        "で",
+        "と",
+        "へ",
+        "って",
+        "も",
+        "か",
+        "ね",
+        "よ",
+    ]
 )
 
 
@@ -114,9 +146,14 @@ def _spoken(card: Card) -> dict[str, dict[str, Any]]:
         found[name] = {
             word: values[next(iter(keys))]
             for word, keys in seen.items()
-            if len(keys) == 1 and next(iter(keys)) in values and len(word) > 1 and word not in _FILLERS
+            if len(keys) == 1 and next(iter(keys)) in values and _telling(word)
         }
     return found
+
+
+def _telling(word: str) -> bool:
+    """Whether a word can stand for a value: not a filler, and no single letter or kana."""
+    return word not in _FILLERS and (len(word) > 1 or "㐀" <= word <= "鿿")
 
 
 def _key(value: Any) -> str:

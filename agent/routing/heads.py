@@ -49,9 +49,7 @@ class Matrix:
         return _gathered_sums(errors, self._order_rows, self._order_values, self._column_starts)
 
 
-def _gathered_sums(
-    table: Floats, indices: NDArray[np.int64], values: Floats, starts: NDArray[np.int64]
-) -> Floats:
+def _gathered_sums(table: Floats, indices: NDArray[np.int64], values: Floats, starts: NDArray[np.int64]) -> Floats:
     """Sums of `values * table[indices]` over the segments that begin at `starts`, in pieces that fit into the cache."""
     result = np.empty((len(starts), table.shape[1]), np.float32)
     cuts = np.unique(np.searchsorted(starts, np.arange(0, len(indices), _PIECE)))

@@ -1,4 +1,5 @@
 """Names of languages in Japanese and English, and which of those a turn names is the target and which the source."""
+# ruff: noqa: E501, RUF100 - a table is read across
 
 import re
 from collections.abc import Mapping
@@ -71,7 +72,7 @@ def named_languages(text: str, quoted: str = "") -> tuple[str | None, str | None
     for mention in found:
         name, code = mention[0], _CODES[mention[0]]
         before, after = plain[: mention.start()], plain[mention.end() :]
-        toward = 2 * (name.endswith(("訳")) or _TARGET_AFTER.search(after) is not None)
+        toward = 2 * (name.endswith("訳") or _TARGET_AFTER.search(after) is not None)
         if name.isascii():
             toward += 2 * (_TARGET_BEFORE.search(before) is not None)
         away = 3 * (_SOURCE_AFTER.search(after) is not None)

@@ -4,6 +4,7 @@ A few thousand labelled cases do not show every word for rain or every way to sa
 taggers that knowledge as features. It only lends evidence: what a concept means for a decision is learned from the
 cases. Not here: names of places and people, which come out of `data/offline` (`gazetteer`).
 """
+# ruff: noqa: E501, RUF100 - a table is read across
 
 from collections.abc import Mapping
 

@@ -27,7 +27,7 @@ _CALIBRATION_FOLDS = 3
 _NOTHING = "none"
 _FIRST_SURE = -0.5
 _BACKGROUND = 600
-_FALSE_ALARM = 0.25
+_FALSE_ALARM = 0.5
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Calibration:
     def probabilities(self, scores: Floats) -> Floats:
         """Probability of each function [functions] from scores [functions + 1]; the last one is the gate's."""
         joined = scores[..., :-1] + GATE * scores[..., -1:]
-        result: Floats = 1.0 / (1.0 + np.exp(-np.clip(self.slope * joined + self.offset, -30, 30)))
-        return result
+        odds = np.clip(self.slope * joined + self.offset, -30, 30)
+        return (1.0 / (1.0 + np.exp(-odds))).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,22 @@ from agent.routing.closed import Choice
 from agent.routing.features import Row
 from agent.routing.model import Calibration, Model
 
-_CODE = "cases closed features gazetteer heads languages lexicon model model_file pattern_cases phrases tagger text".split()
+_CODE = [
+    "cases",
+    "closed",
+    "features",
+    "gazetteer",
+    "heads",
+    "languages",
+    "lexicon",
+    "model",
+    "model_file",
+    "pattern_cases",
+    "phrases_english",
+    "phrases_japanese",
+    "tagger",
+    "text",
+]
 
 
 def model_key(cases: Path, names: Path) -> str:
@@ -41,7 +57,7 @@ def save_model(model: Model, path: Path) -> None:
         "choices": {name: list(choice.values) for name, choice in model.choices.items()},
         "fields": sorted(model.fields),
     }
-    arrays = {
+    arrays: dict[str, Any] = {
         "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
         "first": model.first,
         "heads": model.heads,
@@ -66,7 +82,7 @@ def save_model(model: Model, path: Path) -> None:
 def load_model(path: Path) -> Model | None:
     """Reads a model; None where there is none or it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(stored["about"].tobytes())
             return Model(
                 functions=tuple(about["functions"]),

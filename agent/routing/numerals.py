@@ -4,10 +4,29 @@ import re
 
 from agent.routing.text import normalise
 
-_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty"
-).split()
+_WORDS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
 _TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
 _VALUES = {word: value for value, word in enumerate(_WORDS)} | _TENS
 _DIGITS = {character: value for value, character in enumerate("〇一二三四五六七八九")}
@@ -18,8 +37,47 @@ _NUMBER = re.compile(
     r"(?P<digits>[-+]?\d+(?:,\d{3})+(?:\.\d+)?|[-+]?\d+(?:\.\d+)?)|(?P<kanji>[〇一二三四五六七八九十百千万]+)"
     rf"|\b(?P<word>{'|'.join(sorted(_VALUES, key=len, reverse=True))})\b|(?P<count>{'|'.join(_JAPANESE_COUNTS)})"
 )
-_YES = frozenset("true yes on enable enabled start open オン はい つけて 点けて 入れて 有効 開けて ok sure y 1".split())
-_NO = frozenset("false no off disable disabled stop close オフ いいえ 消して 切って 無効 閉めて n 0".split())
+_YES = frozenset(
+    [
+        "true",
+        "yes",
+        "on",
+        "enable",
+        "enabled",
+        "start",
+        "open",
+        "オン",
+        "はい",
+        "つけて",
+        "点けて",
+        "入れて",
+        "有効",
+        "開けて",
+        "ok",
+        "sure",
+        "y",
+        "1",
+    ]
+)
+_NO = frozenset(
+    [
+        "false",
+        "no",
+        "off",
+        "disable",
+        "disabled",
+        "stop",
+        "close",
+        "オフ",
+        "いいえ",
+        "消して",
+        "切って",
+        "無効",
+        "閉めて",
+        "n",
+        "0",
+    ]
+)
 
 
 def numbers(text: str) -> list[float]:

@@ -1,10 +1,11 @@
-"""The patterns of `phrases` as labelled cases."""
+"""The patterns of `phrases_japanese` and `phrases_english` as labelled cases."""
 
+from collections.abc import Mapping
 from random import Random
 
+from agent.routing import phrases_english, phrases_japanese
 from agent.routing.cases import Case
 from agent.routing.languages import language_code
-from agent.routing.phrases import ENGLISH, JAPANESE, SLOTS
 
 BATCH = "patterns"
 _COPIES = 3
@@ -23,23 +24,26 @@ def pattern_cases() -> list[Case]:
     """Each pattern a few times with different values; the same cases on every call."""
     dice = Random(0)
     found: list[Case] = []
-    for lang, patterns in (("ja", JAPANESE), ("en", ENGLISH)):
+    for lang, phrases in (("ja", phrases_japanese), ("en", phrases_english)):
         function, closed, whole = "none", dict[str, str](), False
-        for line in patterns.strip().splitlines():
+        for line in phrases.PATTERNS.strip().splitlines():
             if line.startswith("@"):
                 function, *marks = line[1:].split()
                 closed = dict(mark.split("=") for mark in marks if "=" in mark)
                 whole = "whole" in marks
                 continue
-            for _ in range(_COPIES if "{" in line else 1):
-                found.append(_case(line, lang, function, {**closed, **({"text": line} if whole else {})}, dice))
+            arguments = {**closed, **({"text": line} if whole else {})}
+            copies = _COPIES if "{" in line else 1
+            found += [_case(line, lang, function, arguments, slots=phrases.SLOTS, dice=dice) for _ in range(copies)]
     return found
 
 
-def _case(line: str, lang: str, function: str, arguments: dict[str, str], dice: Random) -> Case:
-    text = line
+def _case(
+    line: str, lang: str, function: str, given: Mapping[str, str], *, slots: Mapping[str, str], dice: Random
+) -> Case:
+    text, arguments = line, dict(given)
     parameters = _PARAMETERS.get(function, {})
-    for slot, values in SLOTS[lang].items():
+    for slot, values in slots.items():
         mark = f"{{{slot}}}"
         if mark in text:
             value = dice.choice(values.split("|"))

@@ -19,7 +19,8 @@ _REFUSAL = re.compile(
     r"no need|stop|drop it|changed my mind|cancel that)\b|^(no|nope|いや|ううん|いいえ)[.!。]?$"
 )
 _CHAT = re.compile(
-    r"^(thanks?( you)?|cheers|ok(ay)?|hello|hi|hey|ありがとう?(ございます)?|了解|わかった|はい|うん|どうも|こんにちは|yes|yeah)[.!。！ ]*$"
+    r"^(thanks?( you)?|cheers|ok(ay)?|hello|hi|hey|yes|yeah|"
+    r"ありがとう?(ございます)?|了解|わかった|はい|うん|どうも|こんにちは)[.!。！ ]*$"
 )
 _QUESTION = re.compile(r"[?？]$|^(what|why|how|who|when|where|is|are|can|could|do|does)\b|(ですか|の|って何)[。？?]?$")
 _LONGEST = {True: 30, False: 60}

@@ -1,4 +1,5 @@
 """Cuts away what surrounds a value: particles, politeness, articles, quotation marks, trailing punctuation."""
+# ruff: noqa: E501, RUF100 - the patterns are lists of words
 
 import re
 

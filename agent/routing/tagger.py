@@ -66,13 +66,17 @@ class Tagger:
 
     def spans(self, function: str, text: str) -> list[Span]:
         """The spans of a message as `function` would take them, in order."""
-        name = _FIELDS.get(function)
+        name = _FIELDS.get(function, "")
         cut = tokens(text)
         if name not in self._taggers or not 0 < len(cut.words) <= _MOST_TOKENS:
             return []
         tagger = self._taggers[name]
         tagger.set(_observations(cut, function, self._gazetteer))
         found = _decode(cut, tagger.tag())
+        if "TEXT" in SPANS[function].values():
+            quoted = _quoted(cut)
+            if quoted is not None and (len(found) != 1 or _overlap(found[0].text, quoted)):
+                return [Span("TEXT", quoted)]
         return found or _likeliest(cut, tagger, SPANS[function].values())
 
 
@@ -82,12 +86,12 @@ def train_fields(cases: Sequence[Case], gazetteer: Gazetteer, folder: Path) -> d
     for name in sorted(set(_FIELDS.values())):
         trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
         trainer.set_params(PARAMS)
-        members = [case for case in cases if case.function is not None and _FIELDS.get(case.function) == name]
+        members = [case for case in cases if _FIELDS.get(case.function or "") == name]
         for case in [*members, *_swapped([case for case in members if case.batch != BATCH])]:
             for text, spans in _labelled(case):
                 cut = tokens(text)
                 if cut.words:
-                    trainer.append(_observations(cut, case.function, gazetteer), _labels(cut, spans))
+                    trainer.append(_observations(cut, case.function or "", gazetteer), _labels(cut, spans))
         path = folder / f"{name}.crfsuite"
         trainer.train(str(path))
         trained[name] = path.read_bytes()
@@ -159,6 +163,18 @@ def _decode(cut: Tokens, labels: Sequence[str]) -> list[Span]:
     return found
 
 
+def _quoted(cut: Tokens) -> str | None:
+    """The one part of a message that stands in quotation marks, whole; None where there are none or several."""
+    inside = [at for at, depth in enumerate(cut.depths) if depth]
+    if not inside or 0 in cut.depths[inside[0] : inside[-1]]:
+        return None
+    return cut.cut(inside[0], inside[-1])
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one in other or other in one
+
+
 def _likeliest(cut: Tokens, tagger: pycrfsuite.Tagger, labels: Collection[str]) -> list[Span]:
     """The best single span where the best labelling has none: an argument left out costs a question."""
     known = tagger.labels()
@@ -166,7 +182,7 @@ def _likeliest(cut: Tokens, tagger: pycrfsuite.Tagger, labels: Collection[str]) 
     best = (_LEAST, "", 0)
     for label in labels:
         if f"B-{label}" in known:
-            best = max(best, max((tagger.marginal(f"B-{label}", at), label, at) for at in range(count)))
+            best = max(best, *((tagger.marginal(f"B-{label}", at), label, at) for at in range(count)))
     _, label, last = best
     if not label:
         return []

@@ -1,7 +1,7 @@
 """The validation that all routers share: what reaches a function fits its card.
 
-What is plain is repaired (a number in a string, a language's name, the case of a value); what is not is dropped, so that a
-required parameter counts as missing and is asked for.
+What is plain is repaired (a number in a string, a language's name, the case of a value); what is not is dropped, so
+that a required parameter counts as missing and is asked for.
 """
 
 from collections.abc import Mapping
@@ -19,19 +19,36 @@ LONGEST = 2000
 """Characters of a string argument; more is cut."""
 _KEPT = 64
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-_WORDS: Mapping[str, str] = {
-    "現在": "current", "今": "current", "now": "current", "今日": "today", "きょう": "today", "tonight": "today",
-    "明日": "tomorrow", "あした": "tomorrow", "今週": "week", "週間": "week", "weekly": "week", "時間ごと": "hourly",
-    "作成": "create", "追加": "create", "登録": "create", "add": "create", "set": "create", "new": "create", "確認": "query",
-    "照会": "query", "list": "query", "show": "query", "check": "query", "変更": "update", "更新": "update",
-    "change": "update", "reschedule": "update", "キャンセル": "cancel", "取消": "cancel", "削除": "cancel", "delete": "cancel",
-    "remove": "cancel", "購入": "buy", "purchase": "buy", "比較": "compare", "comparison": "compare", "調査": "research",
-    "reviews": "research", "割引": "deal", "価格": "deal", "price": "deal", "基本": "basic", "詳細": "detailed",
-    "一般": "general", "観光": "attractions", "観光地": "attractions", "sightseeing": "attractions", "グルメ": "food", "食事": "food",
-    "交通": "transportation", "transport": "transportation", "宿泊": "accommodation", "hotel": "accommodation",
-    "イベント": "events", "注意": "tips", "経歴": "career", "伝記": "biography", "bio": "biography", "業績": "achievements",
-    "受賞": "achievements", "ニュース": "news",
-}  # fmt: skip
+_MEANINGS: Mapping[str, str] = {
+    "current": "現在 今 now",
+    "today": "今日 きょう tonight",
+    "tomorrow": "明日 あした",
+    "week": "今週 週間 weekly",
+    "hourly": "時間ごと",
+    "create": "作成 追加 登録 add set new",
+    "query": "確認 照会 list show check",
+    "update": "変更 更新 change reschedule",
+    "cancel": "キャンセル 取消 削除 delete remove",
+    "buy": "購入 purchase",
+    "compare": "比較 comparison",
+    "research": "調査 reviews",
+    "deal": "割引 価格 price",
+    "basic": "基本",
+    "detailed": "詳細",
+    "general": "一般",
+    "attractions": "観光 観光地 sightseeing",
+    "food": "グルメ 食事",
+    "transportation": "交通 transport",
+    "accommodation": "宿泊 hotel",
+    "events": "イベント",
+    "tips": "注意",
+    "career": "経歴",
+    "biography": "伝記 bio",
+    "achievements": "業績 受賞",
+    "news": "ニュース",
+}
+"""What people and models write for the members of the built-in closed lists."""
+_WORDS = {word: member for member, words in _MEANINGS.items() for word in words.split()}
 _validators: dict[int, tuple[Card, Draft202012Validator | None]] = {}
 
 
@@ -108,7 +125,7 @@ def _number(value: Any, *, whole: bool) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not -1e15 < value < 1e15:
         return None
     if not whole:
-        return value
+        return float(value) if isinstance(value, float) else int(value)
     return int(value) if value == int(value) else None
 
 
