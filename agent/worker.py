@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -68,6 +69,8 @@ async def host(worker: Worker, stop: asyncio.Event) -> None:
             await worker.bus.announce(**worker.details)
 
     await worker.prepare()
+    # What is loaded by now stays; looking through it again and again for garbage only holds turns up.
+    gc.freeze()
     try:
         async with worker.bus:
             tasks = [

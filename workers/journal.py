@@ -179,6 +179,7 @@ class Journal(Worker):
         # On disk first: a journal killed after this sends it when it comes back.
         self._store.finish(key, final, sent=False)
         await self._close(key)
+        await self._store.committed()
         await self._publish_final(key, final)
         self._store.sent(key)
         await self._store.committed()
@@ -195,7 +196,7 @@ class Journal(Worker):
             self._store.open(turn)
         else:
             del self._waiting[conversation]
-        await self._store.committed()
+        await self._store.committed(within=0 if following else _RECORD_S)
         if following is not None:
             await self._send(following)
 
