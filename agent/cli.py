@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from agent import __version__, topics
 from agent.broker import BrokerMissing
 from agent.bus import BusError
@@ -110,7 +112,7 @@ def _up(arguments: argparse.Namespace, settings: Settings) -> int:
         if running(settings):
             raise SupervisorError("FuncGemma runs already; see: funcgemma status")
         command = ["up", "--slots", arguments.slots]
-        return asyncio.run(_with_client(settings, _noop, _start(settings, command, stay=True)))
+        return uvloop.run(_with_client(settings, _noop, _start(settings, command, stay=True)))
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -120,7 +122,7 @@ def _up(arguments: argparse.Namespace, settings: Settings) -> int:
             await _stop_at_eof(stop)
         await Supervisor(settings, slots, lambda line: print(line, flush=True)).run(stop)
 
-    asyncio.run(run())
+    uvloop.run(run())
     return 0
 
 
@@ -262,7 +264,7 @@ def _chat(arguments: argparse.Namespace, settings: Settings) -> int:
         return 0
 
     # What runs already may be half down: then the chat says so by itself.
-    return asyncio.run(_with_client(settings, talk, started, wait=started is not None))
+    return uvloop.run(_with_client(settings, talk, started, wait=started is not None))
 
 
 def _say(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -278,7 +280,7 @@ def _say(arguments: argparse.Namespace, settings: Settings) -> int:
         print(final.model_dump_json() if arguments.json else final.text)
         return 0 if final.status == "ok" else 1
 
-    return asyncio.run(_with_client(settings, say, wait=False))
+    return uvloop.run(_with_client(settings, say, wait=False))
 
 
 # ---- looking
@@ -327,7 +329,7 @@ def _status(arguments: argparse.Namespace, settings: Settings) -> int:
     components: list[dict[str, Any]] = []
     if settings.external_broker or running(settings):
         try:
-            ready, components = asyncio.run(look())
+            ready, components = uvloop.run(look())
         except (BusError, CredentialError) as error:
             print(f"funcgemma: {error}", file=sys.stderr)
     if arguments.json:
@@ -353,7 +355,7 @@ def _watch(arguments: argparse.Namespace, settings: Settings) -> int:
             async with bus:
                 await watching.run()
 
-    asyncio.run(watch())
+    uvloop.run(watch())
     return 0
 
 
@@ -365,7 +367,7 @@ def _functions(arguments: argparse.Namespace, settings: Settings) -> int:
             cards = sorted(presence.cards.items())
             return [(card.model_dump(mode="json"), presence.serves(name) is not False) for name, card in cards]
 
-    found = asyncio.run(look())
+    found = uvloop.run(look())
     if arguments.json:
         print(json.dumps([card for card, _ in found], ensure_ascii=False))
         return 0
@@ -398,7 +400,7 @@ def _revoke(arguments: argparse.Namespace, settings: Settings) -> int:
                     await bus.withdraw(topics.CARD, name=function)
 
     if running(settings):
-        asyncio.run(clear())
+        uvloop.run(clear())
     print(f"{arguments.name} can no longer connect.")
     return 0
 

@@ -265,4 +265,3 @@ def _example(example: ExampleLike) -> Example:
         return example
     text, arguments = (example, {}) if isinstance(example, str) else example
     return Example(text=text, arguments=dict(arguments), lang=detect(text))
-

@@ -22,6 +22,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
+import uvloop
 
 from agent.client import Client
 from agent.messages import Accepted, Chunk, Final, Result, Route
@@ -159,7 +160,7 @@ def main() -> None:
         each.add_argument("--turns", type=int, default=500, help="turns sent one after another (500)")
         each.add_argument("--rate-turns", type=int, default=3000, help="turns sent many at once (3000)")
         each.add_argument("--window", type=int, default=24, help="turns on their way at once (24)")
-    asyncio.run(turn(parser.parse_args()))
+    uvloop.run(turn(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,7 @@ _GREETINGS: tuple[tuple[str, str, str], ...] = (
         "Good morning! What can I do for you today?",
     ),
     (
-        r"こんにちは|こんにちわ|はじめまして|初めまして|やあ$|ハロー"
-        r"|^(hi|hello|hey|yo)\b|nice to meet you|good (afternoon|day)",
+        r"こんにちは|こんにちわ|はじめまして|初めまして|やあ$|ハロー|^(hi|hello|hey|yo)\b|nice to meet you|good afternoon",
         "こんにちは。お会いできてうれしいです。何をお手伝いしましょうか？",
         "Hello, nice to meet you too! What can I do for you?",
     ),
@@ -124,8 +123,8 @@ def _conversation(lang: Lang, text: str, functions: list[str]) -> str:
     if re.search(_WHAT, text, re.IGNORECASE):
         return can
     if lang == "ja":
-        return f"お話の相手にはモデルが必要です（「funcgemma models」で入れられます）。{can}"
-    return f"For free conversation I need my chat model: funcgemma models gets it. {can}"
+        return f"自由なおしゃべりには、チャットモデルが必要です（入れ方は「funcgemma models」でわかります）。{can}"
+    return f"I'd need my chat model for free conversation (funcgemma models tells how to get it). {can}"
 
 
 def _abilities(lang: Lang, functions: list[str]) -> str:
