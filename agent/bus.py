@@ -11,6 +11,7 @@
 """
 
 import asyncio
+import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -50,12 +51,13 @@ class Inbound:
 
 @dataclass(frozen=True)
 class Subscription:
-    """What a bus listens to: a filter without the root, and who shares it."""
+    """What a bus listens to: a filter without the root, who shares it, and whether its handler only takes note."""
 
     filter: str
     qos: int
     group: str | None
     handle: Callable[[Inbound], Awaitable[None]]
+    note: bool = False
 
     def matches(self, topic: str) -> bool:
         """Whether the topic (without the root) fits the filter."""
@@ -77,6 +79,7 @@ class Bus(ABC):
 
     Attributes:
         connected: set while a connection stands.
+        announced: id of the status told last.
         connections: how many there have been; one more means that messages may have been lost with a broker.
     """
 
@@ -99,6 +102,7 @@ class Bus(ABC):
         self.max_packet = max_packet
         self.connected = asyncio.Event()
         self.connections = 0
+        self.announced: str | None = None
         self.subscriptions: list[Subscription] = []
         self._fresh = asyncio.Event()
         self._details: dict[str, Any] | None = None
@@ -115,6 +119,7 @@ class Bus(ABC):
         handler: Callable[[M, dict[str, str]], Awaitable[None]],
         *,
         withdrawn: Callable[[dict[str, str]], Awaitable[None]] | None = None,
+        note: bool = False,
         **levels: str,
     ) -> None:
         """Has `handler` called with each message of the topic and the levels of its name; before connecting.
@@ -124,6 +129,8 @@ class Bus(ABC):
             model: what the payload must be; one that isn't goes to `dead`.
             handler: called with the message and its topic's levels.
             withdrawn: called where a retained message was cleared (an empty payload).
+            note: the handler only takes note and never waits, so it takes none of the slots: handlers that wait for
+                what it notes may hold all of them.
             levels: fixed levels of the topic; the others are open.
         """
 
@@ -141,7 +148,7 @@ class Bus(ABC):
         group = None
         if self.role in topic.shared:
             group = self.role if topic is not topics.CALL else levels["function"]
-        self.subscriptions.append(Subscription(topic.filter(**levels), topic.qos, group, handle))
+        self.subscriptions.append(Subscription(topic.filter(**levels), topic.qos, group, handle, note))
 
     async def send(self, topic: Topic, message: Message, **levels: str) -> bool:
         """Publishes a message and waits until the broker has it.
@@ -171,7 +178,9 @@ class Bus(ABC):
     async def announce(self, **details: Any) -> None:
         """Tells everyone that this client is there; its last will tells the opposite."""
         self._details = details
-        await self.send(topics.STATUS, self._status("online"), client=self.client_id)
+        status = self._status("online")
+        self.announced = status.id
+        await self.send(topics.STATUS, status, client=self.client_id)
 
     async def connection(self, after: int) -> int:
         """Waits for a connection later than the one numbered `after` (from 1); gives its number."""
@@ -234,23 +243,25 @@ class Bus(ABC):
         task.add_done_callback(self._handlers.discard)
 
     async def _handle(self, inbound: Inbound, acknowledge: Callable[[], None]) -> None:
-        async with self._slots:
-            for subscription in self.subscriptions:
-                if not subscription.matches(inbound.topic):
-                    continue
-                try:
-                    await subscription.handle(inbound)
-                except Unfit as error:
-                    await self.dead(inbound.topic, inbound.payload, str(error))
-                except ValidationError as error:
-                    await self.dead(inbound.topic, inbound.payload, _reasons(error))
-                except Exception as error:
-                    # Brokers repeat an unacknowledged message only on reconnect, so holding it back would hide it:
-                    # it is told, and the journal sends the turn again.
-                    log.exception("The handler of %s failed", inbound.topic)
-                    await self.dead(inbound.topic, inbound.payload, f"{type(error).__name__}: {error}")
+        for subscription in self.subscriptions:
+            if subscription.matches(inbound.topic):
+                async with contextlib.nullcontext() if subscription.note else self._slots:
+                    await self._run(subscription, inbound)
                 break
         acknowledge()
+
+    async def _run(self, subscription: Subscription, inbound: Inbound) -> None:
+        try:
+            await subscription.handle(inbound)
+        except Unfit as error:
+            await self.dead(inbound.topic, inbound.payload, str(error))
+        except ValidationError as error:
+            await self.dead(inbound.topic, inbound.payload, _reasons(error))
+        except Exception as error:
+            # Brokers repeat an unacknowledged message only on reconnect, so holding it back would hide it:
+            # it is told, and the journal sends the turn again.
+            log.exception("The handler of %s failed", inbound.topic)
+            await self.dead(inbound.topic, inbound.payload, f"{type(error).__name__}: {error}")
 
     def _connect(self) -> None:
         """Notes that a connection stands."""

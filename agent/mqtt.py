@@ -113,6 +113,7 @@ class MqttBus(Bus):
         self._session_expiry_s = session_expiry_s
         self._loop_task: asyncio.Task[None] | None = None
         self._client: aiomqtt.Client | None = None
+        self._stopped = False
         self._unacknowledged: dict[int, asyncio.Future[ReasonCode]] = {}
 
     async def _start(self) -> None:
@@ -124,6 +125,8 @@ class MqttBus(Bus):
             await self._loop_task
 
     async def _stop(self) -> None:
+        # The flag too: in Python 3.11 wait_for, by which aiomqtt connects, may swallow the cancellation.
+        self._stopped = True
         if self._loop_task is not None:
             self._loop_task.cancel()
             with suppress(asyncio.CancelledError, BusError):
@@ -148,6 +151,8 @@ class MqttBus(Bus):
                 async with client:
                     await self._set_up(client)
                     delay = _FIRST_DELAY_S
+                    if self._stopped:
+                        return
                     await client._disconnected  # noqa: SLF001 - ends with the connection
             except MqttConnectError as error:
                 if isinstance(error.rc, ReasonCode) and error.rc.value in _FATAL:
@@ -193,12 +198,23 @@ class MqttBus(Bus):
         raw.manual_ack_set(True)
         raw.on_message = self._on_message(client)
         raw.on_publish = self._on_publish
+        raw.on_disconnect = self._on_disconnect(client)
         raw.on_socket_register_write = self._on_ready_to_write(asyncio.get_running_loop())
         raw.on_socket_unregister_write = None
         connect = raw._create_socket_connection  # noqa: SLF001
         raw._create_socket_connection = lambda: BufferedSocket.adopt(connect())  # type: ignore[method-assign]  # noqa: SLF001
         logging.getLogger("agent.mqtt.client").setLevel(logging.CRITICAL)
         return client
+
+    def _on_disconnect(self, client: aiomqtt.Client) -> Callable[..., None]:
+        """As aiomqtt does, but a connection that ends before it stands is noticed at once, not after a timeout."""
+
+        def disconnected(*arguments: Any) -> None:
+            client._on_disconnect(*arguments)  # noqa: SLF001
+            if not client._connected.done():  # noqa: SLF001
+                client._connected.set_exception(aiomqtt.MqttError("the broker closed it"))  # noqa: SLF001
+
+        return disconnected
 
     async def _set_up(self, client: aiomqtt.Client) -> None:
         filters = []

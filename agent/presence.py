@@ -11,9 +11,14 @@ from agent import topics
 from agent.bus import Bus, Unfit
 from agent.messages import Card, Status
 
+_CATCH_UP_S = 2.0
+
 
 class Presence:
     """What the retained statuses and cards say; subscribes on a bus that is not connected yet.
+
+    A client that tells its own status sees it come back behind all that had waited for it and all that is retained.
+    Until then it does not know what there is (`caught_up`).
 
     Args:
         bus: listens here.
@@ -26,11 +31,13 @@ class Presence:
 
     def __init__(self, bus: Bus, on_status: Callable[[str, Status], None] | None = None) -> None:
         self._on_status = on_status
+        self._bus = bus
+        self._caught_up = asyncio.Event()
         self._change = asyncio.Event()
         self.statuses: dict[str, Status] = {}
         self.cards: dict[str, Card] = {}
-        bus.on(topics.STATUS, Status, self._status, withdrawn=self._gone)
-        bus.on(topics.CARD, Card, self._card, withdrawn=self._withdrawn)
+        bus.on(topics.STATUS, Status, self._status, withdrawn=self._gone, note=True)
+        bus.on(topics.CARD, Card, self._card, withdrawn=self._withdrawn, note=True)
 
     def online(self, role: str) -> bool:
         """Whether any worker of the role is there."""
@@ -46,6 +53,14 @@ class Presence:
         ]
         return any(status.state == "online" for status in told) if told else None
 
+    async def caught_up(self) -> None:
+        """Waits until all that waited for this client has come, but not for ever: a broker may forget things."""
+        if not self._caught_up.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CATCH_UP_S):
+                    await self._caught_up.wait()
+            self._caught_up.set()
+
     async def changed(self, timeout: float) -> None:
         """Waits for the next change, at most `timeout` seconds."""
         with contextlib.suppress(TimeoutError):
@@ -60,6 +75,8 @@ class Presence:
     async def _status(self, status: Status, levels: dict[str, str]) -> None:
         self.statuses[levels["client"]] = status
         self._changed()
+        if levels["client"] == self._bus.client_id and status.id == self._bus.announced:
+            self._caught_up.set()
         if self._on_status is not None:
             self._on_status(levels["client"], status)
 

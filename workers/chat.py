@@ -14,7 +14,7 @@ from typing import TypeVar
 from agent import topics
 from agent.bus import Bus, Unfit
 from agent.credentials import Credentials
-from agent.messages import Cancel, Card, Chunk, Final, Result, Route, Status
+from agent.messages import Cancel, Card, Chunk, Final, Result, Route
 from agent.presence import Presence
 from agent.replies import Replier, Task, texts
 from agent.replies.offline import OfflineReplier
@@ -28,7 +28,6 @@ V = TypeVar("V")
 log = logging.getLogger(__name__)
 
 _REMEMBERED = 20000
-_CATCH_UP_S = 2.0
 
 
 class ChatWorker(Worker):
@@ -43,21 +42,16 @@ class ChatWorker(Worker):
         super().__init__(bus, settings)
         self._seal = seal
         self._replier = replier
-        self._presence = Presence(bus, self._own_status)
+        self._presence = Presence(bus)
         self._finished: OrderedDict[Key, None] = OrderedDict()
         self._cancelled: OrderedDict[Key, asyncio.Event] = OrderedDict()
         self._running: dict[Key, asyncio.Future[None]] = {}
-        self._caught_up = asyncio.Event()
-        bus.on(topics.FINAL, Final, self._final)
+        bus.on(topics.FINAL, Final, self._final, note=True)
         bus.on(topics.ROUTE, Route, self._route)
         bus.on(topics.RESULT, Result, self._result)
-        bus.on(topics.CANCEL, Cancel, self._cancel)
+        bus.on(topics.CANCEL, Cancel, self._cancel, note=True)
 
     # ---- what comes in
-
-    def _own_status(self, client: str, status: Status) -> None:
-        if client == self.bus.client_id and status.state == "online" and status.details == self.details:
-            self._caught_up.set()
 
     async def _final(self, final: Final, levels: dict[str, str]) -> None:
         _remember(self._finished, Key(levels["client"], levels["conversation"], final.turn_id), None)
@@ -87,12 +81,7 @@ class ChatWorker(Worker):
 
     async def _once(self, task: Task) -> None:
         """Replies unless the turn has had its final; waits where the same turn is being replied to."""
-        if not self._caught_up.is_set():
-            # Not for ever: a broker that lost its memory may have lost the finals too.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CATCH_UP_S):
-                    await self._caught_up.wait()
-            self._caught_up.set()
+        await self._presence.caught_up()
         key = Key.of(task.route.turn)
         while (running := self._running.get(key)) is not None:
             await asyncio.wait({running})

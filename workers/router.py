@@ -37,6 +37,8 @@ class RouterWorker(Worker):
         bus.on(topics.TURN, Turn, self._turn)
 
     async def _turn(self, turn: Turn, _levels: dict[str, str]) -> None:
+        # A turn that had waited comes before the cards do.
+        await self._presence.caught_up()
         started = asyncio.get_running_loop().time()
         decision = await self._router.route(turn, self._presence.cards)
         route = Route(

@@ -17,7 +17,7 @@ _GREETINGS: tuple[tuple[str, str, str], ...] = (
         "Good morning! What can I do for you today?",
     ),
     (
-        r"こんにちは|こんにちわ|はじめまして|初めまして|やあ$|ハロー|^(hi|hello|hey|yo)\b|nice to meet you|good afternoon",
+        r"こんにちは|こんにちわ|はじめまして|初めまして|やあ$|ハロー|^(hi|hello|hey|yo)\b|nice to meet you",
         "こんにちは。お会いできてうれしいです。何をお手伝いしましょうか？",
         "Hello, nice to meet you too! What can I do for you?",
     ),
