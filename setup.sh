@@ -102,5 +102,6 @@ install_mosquitto() {
 make_environment "$@"
 install_mosquitto
 .venv/bin/python -m agent.routing.embedded >>"$log" 2>&1 || { tail -3 "$log" >&2; fail "the router could not learn; see $log"; }
+.venv/bin/python -c 'from agent.credentials import Credentials; from agent.settings import settings; Credentials(settings()).prepare()'
 if [ "${1:-}" = --dev ]; then touch .venv/ready-dev; fi
 touch .venv/ready

@@ -46,11 +46,8 @@ def configuration(settings: Settings) -> str:
     """`mosquitto.conf` with this installation's port and folders."""
     text = (PROJECT / "mosquitto.conf").read_text(encoding="utf-8")
     text = re.sub(r"^listener .*$", f"listener {settings.port} {settings.host}", text, flags=re.MULTILINE)
-    text = re.sub(r"^(\w+) data/run/", rf"\1 {settings.home.resolve()}/", text, flags=re.MULTILINE)
-    if os.geteuid() == 0:
-        # Started by root, mosquitto would become the user `mosquitto`, who can't read a home folder of root's.
-        text += "\nuser root\n"
-    return text
+    home = settings.home.resolve()
+    return re.sub(r"^(\w+) data/run/", lambda found: f"{found[1]} {home}/", text, flags=re.MULTILINE)
 
 
 async def start(settings: Settings, log: Path) -> asyncio.subprocess.Process:
@@ -60,7 +57,7 @@ async def start(settings: Settings, log: Path) -> asyncio.subprocess.Process:
         BrokerMissing: there is none.
     """
     path, environment = program(settings)
-    file = settings.home / "broker" / "mosquitto.conf"
+    file = settings.home.resolve() / "broker" / "mosquitto.conf"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(configuration(settings), encoding="utf-8")
     with log.open("ab") as output:

@@ -80,6 +80,7 @@ class Bus(ABC):
     Attributes:
         connected: set while a connection stands.
         announced: id of the status told last.
+        refused: why the broker does not let this client in, once it does not.
         connections: how many there have been; one more means that messages may have been lost with a broker.
     """
 
@@ -103,6 +104,7 @@ class Bus(ABC):
         self.connected = asyncio.Event()
         self.connections = 0
         self.announced: str | None = None
+        self.refused: BusError | None = None
         self.subscriptions: list[Subscription] = []
         self._fresh = asyncio.Event()
         self._details: dict[str, Any] | None = None
@@ -183,8 +185,14 @@ class Bus(ABC):
         await self.send(topics.STATUS, status, client=self.client_id)
 
     async def connection(self, after: int) -> int:
-        """Waits for a connection later than the one numbered `after` (from 1); gives its number."""
+        """Waits for a connection later than the one numbered `after` (from 1); gives its number.
+
+        Raises:
+            BusError: the broker does not let this client in any more.
+        """
         while self.connections <= after:
+            if self.refused is not None:
+                raise self.refused
             await self._fresh.wait()
         return self.connections
 
@@ -216,7 +224,10 @@ class Bus(ABC):
             task.cancel()
         await asyncio.gather(*self._handlers, return_exceptions=True)
         if self._details is not None and self.connected.is_set():
-            await self.send(topics.STATUS, self._status("offline"), client=self.client_id)
+            # A broker that goes at this very moment tells it by our last will.
+            with contextlib.suppress(TimeoutError, BusError):
+                async with asyncio.timeout(1.0):
+                    await self.send(topics.STATUS, self._status("offline"), client=self.client_id)
         await self._stop()
 
     # ---- what a transport does

@@ -26,6 +26,7 @@ from agent.mqtt import MqttBus
 from agent.presence import Presence
 from agent.settings import PROJECT, Settings, settings
 from agent.supervisor import ROLES, Supervisor, SupervisorError, absent, environment, is_ready, running
+from agent.transcript import encodable
 from agent.worker import open_bus
 
 _READY_S = 60.0
@@ -108,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _up(arguments: argparse.Namespace, settings: Settings) -> int:
     slots = _slots(arguments.slots)
+    if settings.tls and not settings.external_broker:
+        raise UsageError("Our own broker listens on this machine only, without TLS: unset FUNCGEMMA_TLS.")
     if arguments.detach:
         if running(settings):
             raise SupervisorError("FuncGemma runs already; see: funcgemma status")
@@ -151,7 +154,8 @@ def _down(_arguments: argparse.Namespace, settings: Settings) -> int:
     if pid is None:
         print("FuncGemma is not running.")
         return 0
-    os.kill(pid, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
     until = time.monotonic() + 20
     while running(settings) == pid:
         if time.monotonic() > until:
@@ -196,6 +200,9 @@ def _await_start(settings: Settings, process: "subprocess.Popen[bytes]", log: Pa
     until = time.monotonic() + _READY_S
     while not (settings.home / "credentials.json").exists() or running(settings) != process.pid:
         if process.poll() is not None:
+            if running(settings):
+                # Somebody else started it at the same time.
+                return
             said = log.read_bytes()[written:].decode(errors="replace").strip().splitlines()
             raise SupervisorError(said[-1].removeprefix("funcgemma: ") if said else f"It did not start; see {log}")
         if time.monotonic() > until:
@@ -235,7 +242,7 @@ async def _with_client(
                     await client.presence.changed(1.0)
             return await use(client, bus)
         finally:
-            await bus.close(drain_s=1.0)
+            await bus.close(drain_s=0)
 
 
 @contextlib.contextmanager
@@ -273,10 +280,11 @@ def _say(arguments: argparse.Namespace, settings: Settings) -> int:
         raise UsageError('There is nothing to say. For example: funcgemma say "明日の札幌の天気は？"')
     if len(arguments.text) > settings.max_text:
         raise UsageError(f"That is {len(arguments.text):,} characters; a turn may have {settings.max_text:,}.")
+    text = encodable(arguments.text)
 
     async def say(client: Client, _bus: MqttBus) -> int:
         conversation = arguments.conversation or uuid.uuid4().hex[:12]
-        final = await client.final(arguments.text, conversation, timeout=arguments.timeout)
+        final = await client.final(text, conversation, timeout=arguments.timeout)
         print(final.model_dump_json() if arguments.json else final.text)
         return 0 if final.status == "ok" else 1
 
@@ -335,7 +343,13 @@ def _status(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.json:
         print(json.dumps({"ready": ready, "components": components}))
     elif not components:
-        print("FuncGemma is not running. Start it with: funcgemma up --detach")
+        there = running(settings)
+        logs = settings.home / "logs"
+        print(
+            f"Not ready; the logs: {logs}"
+            if there
+            else "FuncGemma is not running. Start it with: funcgemma up --detach"
+        )
     else:
         for one in components:
             print(f"{one['client']:<14} {one['role']:<11} {one['state']:<8} {one['pid'] or '-'}")
@@ -414,6 +428,9 @@ def _worker(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         raise UsageError(f"{what} is neither a role ({', '.join(ROLES)}) nor a Python file.")
     _require_running(settings)
+    if what in ROLES and what != "journal":
+        Credentials(settings).prepare({what: arguments.slot + 1})
+        Credentials(settings).reload()
     os.environ.update(environment(settings))
     os.chdir(PROJECT)
     os.execv(sys.executable, [sys.executable, "-m", f"workers.{module}", *options])  # noqa: S606 - our own module

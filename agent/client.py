@@ -12,17 +12,33 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pydantic import TypeAdapter, ValidationError
+
 from agent import topics
 from agent.bus import Bus, BusError
-from agent.messages import Accepted, Cancel, Chunk, Final, Lang, Notice, Result, Route, Say
+from agent.messages import Accepted, Cancel, Chunk, Final, Lang, Name, Notice, Result, Route, Say
 from agent.presence import Presence
 
 Event = Accepted | Route | Result | Chunk | Final
 _NOTICES = 1000
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 class NoAnswer(Exception):  # noqa: N818 - it is no fault of the caller's
     """Raised when a turn was not accepted, or got no final, within the time that its caller set."""
+
+
+def check_conversation(name: str) -> None:
+    """Checks that a conversation's name can be part of a topic.
+
+    Raises:
+        BusError: it can't.
+    """
+    try:
+        _NAME.validate_python(name)
+    except ValidationError:
+        message = f"{name!r} can't name a conversation: use letters, digits, '-', '_' and '.'."
+        raise BusError(message) from None
 
 
 @dataclass
@@ -38,12 +54,11 @@ class Client:
 
     Attributes:
         presence: who is there and which functions there are.
-        notices: what happens by itself, each once, as (conversation, notice).
     """
 
     def __init__(self, bus: Bus, repeat_s: float = 2.0) -> None:
         self.presence = Presence(bus)
-        self.notices: asyncio.Queue[tuple[str, Notice]] = asyncio.Queue()
+        self._notices: asyncio.Queue[tuple[Notice, asyncio.Event]] = asyncio.Queue()
         self._bus = bus
         self._repeat_s = repeat_s
         self._turns: dict[str, _Listening] = {}
@@ -54,7 +69,7 @@ class Client:
         bus.on(topics.RESULT, Result, self._result, client=own)
         bus.on(topics.CHUNK, Chunk, self._event, client=own)
         bus.on(topics.FINAL, Final, self._event, client=own)
-        bus.on(topics.NOTICE, Notice, self._notice, client=own)
+        bus.on(topics.NOTICE, Notice, self._notice, note=True, client=own)
 
     async def say(
         self,
@@ -76,8 +91,9 @@ class Client:
 
         Raises:
             NoAnswer: there was no final in time.
-            BusError: the broker refuses the message.
+            BusError: the conversation can't be part of a topic, or the broker refuses the message.
         """
+        check_conversation(conversation)
         say = Say(turn_id=turn_id or uuid.uuid4().hex, text=text, said_at=datetime.now().astimezone(), lang=lang)
         listening = self._turns[say.turn_id] = _Listening()
         repeat = asyncio.create_task(self._repeat(say, conversation, listening), name=f"{self._bus.client_id}[say]")
@@ -105,6 +121,20 @@ class Client:
                 return event
         raise NoAnswer("The turn ended without a final.")
 
+    async def notices(self) -> AsyncIterator[Notice]:
+        """Yields what happens by itself, each once.
+
+        One that nobody takes is not acknowledged: it comes again to who asks for it later.
+        """
+        while True:
+            notice, taken = await self._notices.get()
+            if notice.id not in self._told:
+                yield notice
+                self._told[notice.id] = None
+                while len(self._told) > _NOTICES:
+                    self._told.popitem(last=False)
+            taken.set()
+
     async def cancel(self, turn_id: str, conversation: str) -> None:
         """Asks for the end of a reply; its final holds what was said so far."""
         cancel = Cancel(turn_id=turn_id)
@@ -124,7 +154,7 @@ class Client:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(self._repeat_s):
                             await listening.accepted.wait()
-        except BusError as error:
+        except Exception as error:  # noqa: BLE001 - it is raised where the caller waits
             listening.events.put_nowait(error)
 
     def _tell(self, turn_id: str, event: Event) -> None:
@@ -143,10 +173,7 @@ class Client:
     async def _result(self, result: Result, _levels: dict[str, str]) -> None:
         self._tell(str(result.context.get("turn_id")), result)
 
-    async def _notice(self, notice: Notice, levels: dict[str, str]) -> None:
-        if notice.id in self._told:
-            return
-        self._told[notice.id] = None
-        while len(self._told) > _NOTICES:
-            self._told.popitem(last=False)
-        self.notices.put_nowait((levels["conversation"], notice))
+    async def _notice(self, notice: Notice, _levels: dict[str, str]) -> None:
+        taken = asyncio.Event()
+        self._notices.put_nowait((notice, taken))
+        await taken.wait()

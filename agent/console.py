@@ -14,19 +14,15 @@ from prompt_toolkit.history import FileHistory
 from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
-from pydantic import TypeAdapter, ValidationError
 
 from agent.bus import Bus, BusError
-from agent.client import Client
+from agent.client import Client, check_conversation
 from agent.dialogue import PROMPT, Dialogue, Turn, end, since
-from agent.messages import Name
 from agent.mqtt import AccessError
 from agent.phrases import phrase
 from agent.piped import Piped, lines
 from agent.settings import Settings
 from agent.transcript import DIM, YELLOW, Reply, Screen, encodable, one_line, stages
-
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 async def chat(client: Client, bus: Bus, settings: Settings, *, conversation: str | None = None) -> None:
@@ -42,11 +38,7 @@ async def chat(client: Client, bus: Bus, settings: Settings, *, conversation: st
         BusError: the conversation can't be part of a topic, or the broker does not let us in any more.
     """
     if conversation is not None:
-        try:
-            _NAME.validate_python(conversation)
-        except ValidationError:
-            message = f"{conversation!r} can't name a conversation: use letters, digits, '-', '_' and '.'."
-            raise BusError(message) from None
+        check_conversation(conversation)
     screen = Screen(sys.stdout)
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
         piped = Piped(client, bus, settings, screen, conversation=conversation, errors=Screen(sys.stderr))
@@ -169,8 +161,7 @@ class Prompted(Dialogue):
             yield
 
     async def _show_notices(self) -> None:
-        while True:
-            _, notice = await self._client.notices.get()
+        async for notice in self._client.notices():
             text = f"🔔 {one_line(notice.text)}"
 
             def show(text: str = text) -> None:

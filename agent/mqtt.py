@@ -113,6 +113,7 @@ class MqttBus(Bus):
         self._session_expiry_s = session_expiry_s
         self._loop_task: asyncio.Task[None] | None = None
         self._client: aiomqtt.Client | None = None
+        self._connection: aiomqtt.Client | None = None
         self._stopped = False
         self._unacknowledged: dict[int, asyncio.Future[ReasonCode]] = {}
 
@@ -147,7 +148,8 @@ class MqttBus(Bus):
         delay = _FIRST_DELAY_S
         while True:
             try:
-                client = self._new_client()
+                # What waited for us comes before the subscriptions are confirmed, and is acknowledged to this one.
+                client = self._connection = self._new_client()
                 async with client:
                     await self._set_up(client)
                     delay = _FIRST_DELAY_S
@@ -156,7 +158,8 @@ class MqttBus(Bus):
                     await client._disconnected  # noqa: SLF001 - ends with the connection
             except MqttConnectError as error:
                 if isinstance(error.rc, ReasonCode) and error.rc.value in _FATAL:
-                    raise AccessError(f"The broker refused {self.client_id}: {error.rc}.") from None
+                    self.refused = AccessError(f"The broker refused {self.client_id}: {error.rc}.")
+                    raise self.refused from None
                 log.info("The broker refused the connection for now: %s", error)
             except (aiomqtt.MqttError, OSError, ssl.SSLError) as error:
                 log.info("No connection to %s:%d: %s", self._address.host, self._address.port, error)
@@ -199,10 +202,12 @@ class MqttBus(Bus):
         raw.on_message = self._on_message(client)
         raw.on_publish = self._on_publish
         raw.on_disconnect = self._on_disconnect(client)
-        raw.on_socket_register_write = self._on_ready_to_write(asyncio.get_running_loop())
-        raw.on_socket_unregister_write = None
-        connect = raw._create_socket_connection  # noqa: SLF001
-        raw._create_socket_connection = lambda: BufferedSocket.adopt(connect())  # type: ignore[method-assign]  # noqa: SLF001
+        if not address.tls:
+            # TLS gathers by itself, and its sockets are none of ours.
+            raw.on_socket_register_write = self._on_ready_to_write(asyncio.get_running_loop())
+            raw.on_socket_unregister_write = None
+            connect = raw._create_socket_connection  # noqa: SLF001
+            raw._create_socket_connection = lambda: BufferedSocket.adopt(connect())  # type: ignore[method-assign]  # noqa: SLF001
         logging.getLogger("agent.mqtt.client").setLevel(logging.CRITICAL)
         return client
 
@@ -229,7 +234,9 @@ class MqttBus(Bus):
 
     def _lose(self) -> None:
         self.connected.clear()
-        self._client = None
+        self._client = self._connection = None
+        self._fresh.set()
+        self._fresh = asyncio.Event()
         for future in self._unacknowledged.values():
             if not future.done():
                 future.set_exception(_Lost())
@@ -333,7 +340,7 @@ class MqttBus(Bus):
         def receive(_client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
             def acknowledge() -> None:
                 # The number of a message means nothing to another connection: there it would acknowledge another one.
-                if message.qos and self._client is client:
+                if message.qos and self._connection is client:
                     client._client.ack(message.mid, message.qos)  # noqa: SLF001
 
             self._receive(Inbound(message.topic[skip:], bytes(message.payload), message.retain), acknowledge)

@@ -7,8 +7,12 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TextIO
 
+from agent.client import NoAnswer
 from agent.dialogue import PROMPT, Dialogue, Turn, since
 from agent.transcript import Screen, stages
+
+_SLACK_S = 60.0
+"""A program is not left waiting for ever: this much longer than the longest reply."""
 
 
 class Piped(Dialogue):
@@ -38,7 +42,11 @@ class Piped(Dialogue):
     async def _answer(self, turn: Turn) -> None:
         started = asyncio.get_running_loop().time()
         # Shown whole: what a crash made of the pieces on the way is of no use to a program.
-        final = await self._follow(turn, self._told, self._errors.line, None)
+        try:
+            async with asyncio.timeout(self._settings.reply_s + _SLACK_S):
+                final = await self._follow(turn, self._told, self._errors.line, None)
+        except TimeoutError:
+            raise NoAnswer("There was no answer. See: funcgemma status") from None
         self._screen.line(final.text)
         if final.status == "ok":
             # What stood in the way is over; should it come back, it is told again.

@@ -45,11 +45,11 @@ class Presence:
 
     def serves(self, function: str) -> bool | None:
         """Whether a worker of the function is there; None where none has ever told its status."""
+        source = self.cards[function].source if function in self.cards else None
         told = [
             status
             for client, status in self.statuses.items()
-            if function in status.details.get("functions", ())
-            or (function in self.cards and client == self.cards[function].source)
+            if function in status.details.get("functions", [function] if client == source else ())
         ]
         return any(status.state == "online" for status in told) if told else None
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from agent import broker, topics
 from agent.bus import Bus
@@ -22,7 +23,7 @@ from agent.credentials import Credentials
 from agent.messages import Status
 from agent.presence import Presence
 from agent.settings import PROJECT, Settings
-from agent.worker import open_bus
+from agent.worker import entered, open_bus
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,6 @@ class Supervisor:
         self._ending = False
         self._ready = False
         self.started = asyncio.Event()
-        self._bus: Bus | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs everything until `stop` is set, then ends it in order: workers first, the broker last.
@@ -78,7 +78,7 @@ class Supervisor:
             BrokerMissing: there is no mosquitto.
             BusError: a broker that runs elsewhere does not let us in.
         """
-        with only_one(self._settings):
+        with only_one(self._settings) as lock:
             self._end_orphans()
             Credentials(self._settings).prepare(self._slots)
             keepers: list[asyncio.Task[None]] = []
@@ -87,6 +87,8 @@ class Supervisor:
                     await self._port(taken=False)
                     keepers.append(self._keep(_BROKER, partial(broker.start, self._settings, self._log(_BROKER))))
                     await self._port(taken=True)
+                lock.write(str(os.getpid()))
+                lock.flush()
                 await self._run_workers(stop, keepers)
             finally:
                 self._ending = True
@@ -99,14 +101,15 @@ class Supervisor:
 
     async def _run_workers(self, stop: asyncio.Event, keepers: list[asyncio.Task[None]]) -> None:
         bus = open_bus("supervisor", "operator", self._settings)
-        self._bus = bus
         presence = Presence(bus, lambda client, status: self._look(presence, client, status))
-        async with bus:
+        if not await entered(bus, stop):
+            return
+        try:
             # A broker that was killed had no time to tell that our workers went with it.
             for name in self._names():
                 offline = Status(state="offline", role=ROLES[name.split("-")[0]])
                 await bus.send(topics.STATUS, offline, client=name)
-            await self._announce()
+            keepers.append(asyncio.create_task(self._announce(bus), name="supervisor[announce]"))
             for name in self._names():
                 module, _, slot = name.partition("-")
                 command = [sys.executable, "-m", f"workers.{module}", *(["--slot", slot] if slot else [])]
@@ -115,7 +118,8 @@ class Supervisor:
             await stop.wait()
             self._ending = True
             await self._end([name for name in self._processes if name != _BROKER])
-        self._bus = None
+        finally:
+            await bus.close()
 
     # ---- processes
 
@@ -132,12 +136,16 @@ class Supervisor:
         delay = _FIRST_DELAY_S
         loop = asyncio.get_running_loop()
         while not self._ending:
-            process = self._processes[name] = await start()
+            try:
+                process = self._processes[name] = await start()
+            except OSError as error:
+                self._tell(f"{name} can't be started ({error}); trying again.")
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _LONGEST_DELAY_S)
+                continue
             self._write_list()
             if self._ending:
                 process.kill()
-            if name == _BROKER and self._bus is not None:
-                await self._announce()
             self._came_up.discard(name)
             began = loop.time()
             code = await process.wait()
@@ -184,12 +192,7 @@ class Supervisor:
         except (FileNotFoundError, ValueError):
             return
         for pid in left.values():
-            shown = subprocess.run(  # noqa: S603 - a fixed command with a number
-                ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607
-                capture_output=True,
-                text=True,
-                check=False,
-            ).stdout
+            shown = _command(pid)
             if "-m workers." in shown or str(self._settings.home.resolve()) in shown:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -197,7 +200,11 @@ class Supervisor:
 
     def _write_list(self) -> None:
         running = {name: process.pid for name, process in self._processes.items() if process.returncode is None}
-        self._list().write_text(json.dumps(running))
+        fresh = self._list().with_suffix(".new")
+        # Only for who comes after a supervisor that was killed: a full disk must not stop this one.
+        with contextlib.suppress(OSError):
+            fresh.write_text(json.dumps(running))
+            fresh.replace(self._list())
 
     def _list(self) -> Path:
         return self._settings.home / "processes.json"
@@ -237,18 +244,20 @@ class Supervisor:
                 raise SupervisorError(f"The broker does not start; its log says why: {self._log(_BROKER)}")
             await asyncio.sleep(0.01)
 
-    async def _announce(self) -> None:
-        assert self._bus is not None  # noqa: S101 - called while it stands
-        process = self._processes.get(_BROKER)
-        pid = process.pid if process else None
-        await self._bus.announce(pid=os.getpid(), broker_pid=pid)
+    async def _announce(self, bus: Bus) -> None:
+        """Tells on each connection that it is there, and which process the broker is."""
+        seen = 0
+        while True:
+            seen = await bus.connection(after=seen)
+            process = self._processes.get(_BROKER)
+            await bus.announce(pid=os.getpid(), broker_pid=process.pid if process else None)
 
     def _look(self, presence: Presence, client: str, status: Status) -> None:
         """Tells when everything is there, and when it no longer is."""
         if status.state == "online":
             self._came_up.add(client)
         ready = is_ready(presence)
-        if ready != self._ready and not self._ending:
+        if ready != self._ready and not self._ending and self.started.is_set():
             self._ready = ready
             self._tell("ready" if ready else "not ready: " + ", ".join(absent(presence)) + " offline")
 
@@ -274,8 +283,8 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def only_one(settings: Settings) -> Iterator[None]:
-    """Holds the lock of the home folder.
+def only_one(settings: Settings) -> Iterator[IO[str]]:
+    """Holds the lock of the home folder; who has started writes its process id into the file.
 
     Raises:
         SupervisorError: somebody else holds it.
@@ -287,13 +296,11 @@ def only_one(settings: Settings) -> Iterator[None]:
         except BlockingIOError:
             raise SupervisorError("FuncGemma runs already; see: funcgemma status") from None
         lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+        yield lock
 
 
 def running(settings: Settings) -> int | None:
-    """The process id of the supervisor of this home folder; None if none runs."""
+    """The process id of the supervisor of this home folder; None if none has started."""
     try:
         with (settings.home / "supervisor.lock").open("r+") as lock:
             try:
@@ -303,6 +310,16 @@ def running(settings: Settings) -> int | None:
     except FileNotFoundError:
         pass
     return None
+
+
+def _command(pid: int) -> str:
+    """The command line of a process; empty where it has none or can't be told."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    with contextlib.suppress(OSError):
+        asked = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout  # noqa: S603
+    return ""
 
 
 def _ending(code: int) -> str:

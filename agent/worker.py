@@ -22,6 +22,8 @@ from agent.topics import Role
 
 log = logging.getLogger(__name__)
 
+_EXTRA_EXPIRY_S = 10
+
 
 class Worker:
     """One worker on a bus. Subscriptions are made in the constructor, before the bus connects.
@@ -72,7 +74,9 @@ async def host(worker: Worker, stop: asyncio.Event) -> None:
     # What is loaded by now stays; looking through it again and again for garbage only holds turns up.
     gc.freeze()
     try:
-        async with worker.bus:
+        if not await entered(worker.bus, stop):
+            return
+        try:
             tasks = [
                 asyncio.create_task(greet(), name=f"{worker.bus.client_id}[greet]"),
                 asyncio.create_task(worker.work(), name=f"{worker.bus.client_id}[work]"),
@@ -88,8 +92,24 @@ async def host(worker: Worker, stop: asyncio.Event) -> None:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await worker.bus.close()
     finally:
         await worker.finish()
+
+
+async def entered(bus: Bus, stop: asyncio.Event) -> bool:
+    """Connects; tells whether that came before `stop`, since without a broker it never may."""
+    entering, stopping = asyncio.create_task(bus.__aenter__()), asyncio.create_task(stop.wait())
+    await asyncio.wait({entering, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if entering.done():
+        entering.result()
+        return True
+    entering.cancel()
+    await asyncio.gather(entering, return_exceptions=True)
+    await bus.close(drain_s=0)
+    return False
 
 
 def open_bus(client_id: str, role: Role, settings: Settings, **others: Any) -> MqttBus:
@@ -121,7 +141,10 @@ def main(make: Callable[[Bus, Settings], Worker], role: Role, name: str) -> None
         parser.add_argument("--slot", type=int, default=0, help="number of this worker among those of its role")
     arguments = parser.parse_args()
     client_id = name if name == "journal" else f"{name}-{arguments.slot}"
-    run(lambda: make(open_bus(client_id, role, settings()), settings()))
+    # The first worker of a role comes back, so what is sent meanwhile waits for it. Of a further one nobody knows: what
+    # the broker had given it is sent again by the journal.
+    extra = {"session_expiry_s": _EXTRA_EXPIRY_S} if client_id != "journal" and arguments.slot else {}
+    run(lambda: make(open_bus(client_id, role, settings(), **extra), settings()))
 
 
 def run(make: Callable[[], Worker]) -> None:

@@ -36,7 +36,10 @@ def funcgemma(settings: Settings, *arguments: str) -> "subprocess.CompletedProce
 def test_only_one_runs_in_a_home_folder(settings: Settings) -> None:
     """A second supervisor is told that one runs; when the first is gone, so is its lock."""
     assert running(settings) is None
-    with only_one(settings):
+    with only_one(settings) as lock:
+        assert running(settings) is None
+        lock.write(str(os.getpid()))
+        lock.flush()
         assert running(settings) == os.getpid()
         with pytest.raises(SupervisorError, match="runs already"), only_one(settings):
             pass

@@ -54,7 +54,11 @@ class ChatWorker(Worker):
     # ---- what comes in
 
     async def _final(self, final: Final, levels: dict[str, str]) -> None:
-        _remember(self._finished, Key(levels["client"], levels["conversation"], final.turn_id), None)
+        key = Key(levels["client"], levels["conversation"], final.turn_id)
+        _remember(self._finished, key, None)
+        if key in self._running:
+            # The journal gave up meanwhile: what would still come is not wanted any more.
+            self._cancellation(key).set()
 
     async def _route(self, route: Route, _levels: dict[str, str]) -> None:
         if not route.function or route.missing or route.unserved:
@@ -131,7 +135,8 @@ class ChatWorker(Worker):
                 "took_ms": took,
             }
         )
-        await self.bus.send(topics.FINAL, final, client=key.client, conversation=key.conversation)
+        if key not in self._finished:
+            await self.bus.send(topics.FINAL, final, client=key.client, conversation=key.conversation)
         self._cancelled.pop(key, None)
 
     def _cancellation(self, key: Key) -> asyncio.Event:

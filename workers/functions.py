@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from pydantic_core import PydanticSerializationError
 
 from agent import topics
-from agent.bus import Bus, Unfit
+from agent.bus import Bus, BusError, Unfit
 from agent.credentials import Credentials
 from agent.messages import Call, Error, Notice, Result
 from agent.settings import Settings, settings
@@ -87,7 +88,13 @@ class FunctionsWorker(Worker):
                 self._done.popitem(last=False)
         result = await asyncio.shield(self._done[key])
         # The context is this call's own: a later attempt of the turn has another one.
-        await self.bus.send(topics.RESULT, result.model_copy(update={"context": call.context}), **answer)
+        own = {"context": call.context}
+        try:
+            await self.bus.send(topics.RESULT, result.model_copy(update=own), **answer)
+        except (BusError, PydanticSerializationError) as error:
+            log.exception("The result of %s can't be sent", call.function)
+            failed = _error(call, "failed", str(error))
+            await self.bus.send(topics.RESULT, failed.model_copy(update=own), **answer)
 
     async def _run(self, call: Call, answer: dict[str, str]) -> Result:
         started = asyncio.get_running_loop().time()

@@ -214,7 +214,8 @@ class Journal(Worker):
         await self.bus.send(topics.FINAL, final, client=key.client, conversation=key.conversation)
 
     def _progress(self, opened: _Open, stage: str, function: str | None) -> None:
-        patience = self.settings.reply_s if stage == "chat" else self.settings.resend_s
+        # A function that runs long is not called again while it may still answer.
+        patience = self.settings.reply_s if stage == "chat" else self.settings.function_s + self.settings.resend_s
         opened.stage, opened.function, opened.again = stage, function, False
         opened.due = _now() + patience
 

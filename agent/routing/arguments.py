@@ -8,11 +8,10 @@ from agent.messages import Utterance
 from agent.routing.closed import WHOLE, Choice, back
 from agent.routing.features import Row
 from agent.routing.languages import named_languages
+from agent.routing.references import References, stands_for_another
 from agent.routing.stripping import unquoted
 from agent.routing.tagger import SPANS, Tagger
-from agent.routing.text import normalise
 
-_SECOND = re.compile(r"後者|二つ目|2つ目|ふたつ目|後の方|あとの方|\b(second|latter|other) ?(one)?\b")
 _LEADING_TIME = re.compile(r"^(at|on|for|until|till|by)\s+(?=\S)", re.IGNORECASE)
 _TRAILING = "、。,.;:!！?？ 　"
 
@@ -20,28 +19,34 @@ _TRAILING = "、。,.;:!！?？ 　"
 class Arguments:
     """Fills arguments of learned functions."""
 
-    def __init__(self, tagger: Tagger, choices: Mapping[str, Choice]) -> None:
+    def __init__(self, tagger: Tagger, choices: Mapping[str, Choice], references: References) -> None:
         """Keeps what has been trained."""
         self._tagger = tagger
         self._choices = choices
+        self._references = references
 
     def fill(self, function: str, text: str, history: Sequence[Utterance], row: Row) -> dict[str, Any]:
         """The arguments that the turn, or where it points back the dialogue, gives for `function`."""
         filled: dict[str, Any] = {}
         labels = SPANS.get(function, {})
         here = self._here(function, text, row)
-        for name, label in labels.items():
-            value = here.get(label)
-            if value is None and history and self._points_back(function, name, row):
-                value = self._before(function, label, text, history)
-            if value is not None:
-                filled[name] = value
         for key, choice in self._choices.items():
             owner, _, name = key.partition(".")
             if owner == function and ":" not in name:
                 chosen = choice.choose(row)
                 if chosen is not None:
                     filled[name] = chosen
+        given = {**here, "action": str(filled.get("action", ""))}
+        for name, label in labels.items():
+            value = here.get(label)
+            back = value is None and bool(history) and self._points_back(function, name, row)
+            if back:
+                span = self._references.find(function, label, text, history, given)
+                value = _clean(label, span.text) if span is not None else None
+            if value is None and not (back and self._references.points(label, text)):
+                value = self.answer(function, name, text)
+            if value is not None:
+                filled[name] = value
         if function == "translation_assist":
             filled |= _languages(text, str(filled.get("text", "")), history)
         return filled
@@ -52,7 +57,7 @@ class Arguments:
         if label is None:
             return None
         return next(
-            (_clean(label, span.text) for span in self._tagger.spans(function, text) if span.label == label), None
+            (_clean(label, span.text) for span in self._tagger.guess(function, text) if span.label == label), None
         )
 
     def _here(self, function: str, text: str, row: Row) -> dict[str, str]:
@@ -62,26 +67,13 @@ class Arguments:
                 return {"TEXT": text.strip()}
         found: dict[str, str] = {}
         for span in self._tagger.spans(function, text):
-            found.setdefault(span.label, _clean(span.label, span.text))
+            if not stands_for_another(span.text):
+                found.setdefault(span.label, _clean(span.label, span.text))
         return found
 
     def _points_back(self, function: str, name: str, row: Row) -> bool:
         choice = self._choices.get(f"{function}.{back(name)}")
         return choice is not None and choice.choose(row) == "yes"
-
-    def _before(self, function: str, label: str, text: str, history: Sequence[Utterance]) -> str | None:
-        plain = normalise(text)
-        earlier = list(reversed(history))
-        if label == "TEXT":
-            # Where an earlier turn asked for a translation, its text is meant, not what the assistant made of it.
-            earlier.sort(key=lambda said: said.role != "user" or named_languages(said.content) == (None, None))
-        for said in earlier:
-            found = [span.text for span in self._tagger.spans(function, said.content) if span.label == label]
-            if len(found) > 1 and _SECOND.search(plain):
-                return _clean(label, found[1])
-            if found:
-                return _clean(label, found[0])
-        return None
 
 
 def _clean(label: str, text: str) -> str:

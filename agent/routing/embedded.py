@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.messages import Card, Turn
+from agent.messages import Card, Turn, Utterance
 from agent.routing import Decision
 from agent.routing.arguments import Arguments
 from agent.routing.cases import load_cases
@@ -21,6 +21,7 @@ from agent.routing.gazetteer import Gazetteer
 from agent.routing.model import Model, previous_function, train_model
 from agent.routing.model_file import load_model, model_key, save_model
 from agent.routing.pending import completed, refuses
+from agent.routing.references import References
 from agent.routing.tagger import Tagger
 from agent.routing.validation import missing, validate
 from agent.settings import Settings, settings
@@ -47,7 +48,8 @@ class EmbeddedRouter:
         self._model = model
         self._features = Features(gazetteer)
         self._foreign = ForeignFunctions(self._features, model.background)
-        self._arguments = Arguments(Tagger(model.fields, gazetteer), model.choices)
+        tagger = Tagger(model.fields, gazetteer)
+        self._arguments = Arguments(tagger, model.choices, References(tagger, self._heard))
         self._threshold = _shifted(model.calibration.threshold, threshold)
 
     @classmethod
@@ -84,6 +86,10 @@ class EmbeddedRouter:
         if function is None or chance < self._threshold:
             return Decision(None, 1.0 - chance, self.name)
         return self._call(function, self._fill(function, turn, row), cards[function], chance)
+
+    def _heard(self, text: str) -> str | None:
+        said = [Utterance(role="user", content=text)]
+        return previous_function(self._features, self._model.first, self._model.functions, said)
 
     def _chances(self, row: Row, cards: Mapping[str, Card]) -> dict[str, float]:
         model = self._model

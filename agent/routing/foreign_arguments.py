@@ -12,7 +12,7 @@ from typing import Any
 from agent.messages import Card
 from agent.routing.numerals import boolean, numbers
 from agent.routing.stripping import bare
-from agent.routing.text import normalise, tokens
+from agent.routing.text import is_japanese, normalise, tokens
 
 _QUOTED = re.compile(r"「([^」]+)」|『([^』]+)』|“([^”]+)”|\"([^\"]+)\"|(?<!\w)'([^']+)'(?!\w)")
 _CONTEXT = 2
@@ -132,28 +132,63 @@ def answer(schema: Mapping[str, Any], text: str) -> Any:
 
 
 def _spoken(card: Card) -> dict[str, dict[str, Any]]:
-    """Words that only examples with a certain value of a closed list contain."""
+    """What people call the values of a closed list where they don't name them: 寝室 for "bedroom".
+
+    Learned from examples that don't name their value, as words that no example with another value has. Where all
+    examples in a language have the same value, nothing tells its word from the others.
+    """
     properties = card.parameters.get("properties", {})
     found: dict[str, dict[str, Any]] = {}
     for name, schema in properties.items():
         if "enum" not in schema:
             continue
-        seen: dict[str, set[Any]] = {}
+        seen: dict[str, set[str]] = {}
+        unnamed: set[str] = set()
+        shown: dict[bool, set[str]] = {}
         for example in card.examples:
-            for word in set(tokens(example.text).words):
-                seen.setdefault(word, set()).add(_key(example.arguments.get(name)))
+            key = _key(example.arguments.get(name))
+            shown.setdefault(is_japanese(example.text), set()).add(key)
+            words = set(_words(example.text))
+            for word in words:
+                seen.setdefault(word, set()).add(key)
+            if not _named(example.text, schema["enum"]):
+                unnamed |= words
         values = {_key(value): value for value in schema["enum"]}
         found[name] = {
             word: values[next(iter(keys))]
             for word, keys in seen.items()
-            if len(keys) == 1 and next(iter(keys)) in values and _telling(word)
+            if word in unnamed
+            and len(keys) == 1
+            and next(iter(keys)) in values
+            and len(shown[is_japanese(word)]) > 1
+            and _telling(word)
         }
     return found
 
 
+def _words(text: str) -> list[str]:
+    """Words, and in Japanese runs of one script: 寝室, not 寝 and 室, which also stand in other words."""
+    cut = tokens(text)
+    found: list[str] = []
+    for at, (word, kind) in enumerate(zip(cut.words, cut.kinds, strict=True)):
+        if found and kind in "HC" and cut.kinds[at - 1] == kind and cut.ends[at - 1] == cut.starts[at]:
+            found[-1] += word
+        else:
+            found.append(word)
+    return found
+
+
 def _telling(word: str) -> bool:
-    """Whether a word can stand for a value: not a filler, and no single letter or kana."""
-    return word not in _FILLERS and (len(word) > 1 or "㐀" <= word <= "鿿")
+    """Whether a word can stand for a value: no filler, no number, no switch, nothing in hiragana only."""
+    return (
+        word not in _FILLERS
+        and word.isalnum()
+        and not word.isdigit()
+        and boolean(word) is None
+        and boolean(f"{word}して") is None
+        and not all("ぁ" <= one <= "ゟ" for one in word)
+        and (len(word) > 1 or "㐀" <= word <= "鿿")
+    )
 
 
 def _key(value: Any) -> str:
@@ -166,6 +201,15 @@ def _kana(text: str) -> str:
 
 
 def _mentioned(text: str, values: Sequence[Any], spoken: Mapping[str, Any]) -> Any:
+    places = _named(text, values)
+    if places:
+        return min(places, key=lambda place: place[:2])[2]
+    votes = [spoken[word] for word in _words(text) if word in spoken]
+    return max(votes, key=votes.count) if votes else None
+
+
+def _named(text: str, values: Sequence[Any]) -> list[tuple[int, int, Any]]:
+    """Values of a closed list that a text names: minus the length of the name, where it is, the value."""
     plain = _kana(text)
     places: list[tuple[int, int, Any]] = []
     for value in values:
@@ -174,10 +218,7 @@ def _mentioned(text: str, values: Sequence[Any], spoken: Mapping[str, Any]) -> A
             found = re.search(pattern, plain)
             if found:
                 places.append((-len(form), found.start(), value))
-    if places:
-        return min(places, key=lambda place: place[:2])[2]
-    votes = [spoken[word] for word in tokens(text).words if word in spoken]
-    return max(votes, key=votes.count) if votes else None
+    return places
 
 
 def _string(name: str, text: str, contexts: Contexts, *, alone: bool) -> str | None:

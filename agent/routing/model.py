@@ -128,7 +128,7 @@ class Training:
         rows = [self.rows[index] for index in indices]
         step = max(1, len(rows) // _BACKGROUND)
         with tempfile.TemporaryDirectory() as folder:
-            fields = train_fields(cases, self.gazetteer, Path(folder))
+            fields = train_fields(cases, self.gazetteer, Path(folder), self._heard)
         return Model(
             functions=self.functions,
             first=self.first,
@@ -138,6 +138,10 @@ class Training:
             fields=fields,
             background=[row for row, case in zip(rows, cases, strict=True) if case.batch != BATCH][::step],
         )
+
+    def _heard(self, text: str) -> str | None:
+        said = [Utterance(role="user", content=text)]
+        return previous_function(self.features, self.first, self.functions, said)
 
     def _first(self, messages: Sequence[Message], indices: Sequence[int]) -> Floats:
         # Only turns that stand for themselves: earlier messages are read without their own history, too.

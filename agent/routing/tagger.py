@@ -4,7 +4,7 @@ One conditional random field a kind of thing, not one a function: weather and tr
 each sees twice the cases.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -43,12 +43,17 @@ _LEAST = 0.15
 """A span that is at least this likely is taken where no likelier labelling has any."""
 
 
+TURN = ""
+"""The role of the message that is routed; the messages before it have "user" and "assistant"."""
+
+
 @dataclass(frozen=True)
 class Span:
-    """A part of a message: its label, and its text as written."""
+    """A part of a message: its label, its text as written, and how likely it is that it is one."""
 
     label: str
     text: str
+    chance: float = 1.0
 
 
 class Tagger:
@@ -64,53 +69,82 @@ class Tagger:
             tagger.open_inmemory(content)
             self._taggers[name] = tagger
 
-    def spans(self, function: str, text: str) -> list[Span]:
-        """The spans of a message as `function` would take them, in order."""
+    def spans(self, function: str, text: str, role: str = TURN) -> list[Span]:
+        """The spans of a message as `function` would take them, in order.
+
+        Args:
+            function: the function whose parameters are looked for.
+            text: the message.
+            role: the turn itself, or whose message before it.
+        """
+        return self._found(function, text, role)[0]
+
+    def guess(self, function: str, text: str, role: str = TURN) -> list[Span]:
+        """The same; where the likeliest reading has no span, the likeliest span."""
+        found, cut = self._found(function, text, role)
+        return found or (_likeliest(cut, self._taggers[_FIELDS[function]], SPANS[function].values()) if cut else [])
+
+    def _found(self, function: str, text: str, role: str) -> tuple[list[Span], Tokens | None]:
         name = _FIELDS.get(function, "")
         cut = tokens(text)
         if name not in self._taggers or not 0 < len(cut.words) <= _MOST_TOKENS:
-            return []
+            return [], None
         tagger = self._taggers[name]
-        tagger.set(_observations(cut, function, self._gazetteer))
-        found = _decode(cut, tagger.tag())
+        tagger.set(_observations(cut, function, self._gazetteer, role))
+        found = _decode(cut, tagger)
         if "TEXT" in SPANS[function].values():
             quoted = _quoted(cut)
             if quoted is not None and (len(found) != 1 or _overlap(found[0].text, quoted)):
-                return [Span("TEXT", quoted)]
-        return found or _likeliest(cut, tagger, SPANS[function].values())
+                return [Span("TEXT", quoted)], cut
+        return found, cut
 
 
-def train_fields(cases: Sequence[Case], gazetteer: Gazetteer, folder: Path) -> dict[str, bytes]:
-    """Trains one field a kind of thing; `folder` is for crfsuite's files and may be emptied afterwards."""
+def train_fields(
+    cases: Sequence[Case], gazetteer: Gazetteer, folder: Path, hears: Callable[[str], str | None]
+) -> dict[str, bytes]:
+    """Trains one field a kind of thing.
+
+    Args:
+        cases: what to learn from.
+        gazetteer: where names are known from.
+        folder: for crfsuite's files; it may be emptied afterwards.
+        hears: names the function that an earlier message calls for.
+    """
     trained: dict[str, bytes] = {}
     for name in sorted(set(_FIELDS.values())):
         trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
         trainer.set_params(PARAMS)
         members = [case for case in cases if _FIELDS.get(case.function or "") == name]
         for case in [*members, *_swapped([case for case in members if case.batch != BATCH])]:
-            for text, spans in _labelled(case):
+            for role, text, spans in _labelled(case, hears):
                 cut = tokens(text)
                 if cut.words:
-                    trainer.append(_observations(cut, case.function or "", gazetteer), _labels(cut, spans))
+                    trainer.append(_observations(cut, case.function or "", gazetteer, role), _labels(cut, spans))
         path = folder / f"{name}.crfsuite"
         trainer.train(str(path))
         trained[name] = path.read_bytes()
     return trained
 
 
-def _labelled(case: Case) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Messages to learn from: the turn, and the message before it that holds what the turn points back to."""
+def _labelled(case: Case, hears: Callable[[str], str | None]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Messages to learn from with their roles and spans: the turn, and what was said before it.
+
+    Most of what is said before holds nothing that the turn points back to; that has to be learned, too.
+    """
     assert case.function is not None  # noqa: S101 - the caller has looked
     labels = SPANS[case.function]
     wanted = [(labels[name], value) for name, value in case.arguments.items() if name in labels]
-    here = [(label, value) for label, value in wanted if value in case.text]
-    found = [(case.text, here)]
+    found = [(TURN, case.text, [(label, value) for label, value in wanted if value in case.text])]
     absent = [(label, value) for label, value in wanted if value not in case.text]
     for said in reversed(case.history):
         there = [(label, value) for label, value in absent if value in said.content]
-        if there:
-            found.append((said.content, there))
-            absent = [pair for pair in absent if pair not in there]
+        absent = [pair for pair in absent if pair not in there]
+        if (
+            there
+            or said.role == "assistant"
+            or not set(SPANS.get(hears(said.content) or "", {}).values()) & set(labels.values())
+        ):
+            found.append((said.role, said.content, there))
     return found
 
 
@@ -149,7 +183,8 @@ def _labels(cut: Tokens, spans: Sequence[tuple[str, str]]) -> list[str]:
     return labels
 
 
-def _decode(cut: Tokens, labels: Sequence[str]) -> list[Span]:
+def _decode(cut: Tokens, tagger: pycrfsuite.Tagger) -> list[Span]:
+    labels = tagger.tag()
     found: list[Span] = []
     at = 0
     while at < len(labels):
@@ -158,7 +193,8 @@ def _decode(cut: Tokens, labels: Sequence[str]) -> list[Span]:
         if label:
             while last + 1 < len(labels) and labels[last + 1] == f"I-{label}":
                 last += 1
-            found.append(Span(label, cut.cut(at, last)))
+            chance = min(tagger.marginal(labels[place], place) for place in range(at, last + 1))
+            found.append(Span(label, cut.cut(at, last), chance))
         at = last + 1
     return found
 
@@ -183,17 +219,17 @@ def _likeliest(cut: Tokens, tagger: pycrfsuite.Tagger, labels: Collection[str]) 
     for label in labels:
         if f"B-{label}" in known:
             best = max(best, *((tagger.marginal(f"B-{label}", at), label, at) for at in range(count)))
-    _, label, last = best
+    chance, label, last = best
     if not label:
         return []
     first = last
     inside = f"I-{label}"
     while inside in known and last + 1 < count and tagger.marginal(inside, last + 1) > _LEAST:
         last += 1
-    return [Span(label, cut.cut(first, last))]
+    return [Span(label, cut.cut(first, last), chance)]
 
 
-def _observations(cut: Tokens, function: str, gazetteer: Gazetteer) -> list[list[str]]:
+def _observations(cut: Tokens, function: str, gazetteer: Gazetteer, role: str) -> list[list[str]]:
     lowered = cut.text.lower()
     if len(lowered) != len(cut.text):
         lowered = cut.text  # a few capitals grow when lowered, and places would shift
@@ -220,6 +256,7 @@ def _observations(cut: Tokens, function: str, gazetteer: Gazetteer) -> list[list
         capital = "A" if original[0].isupper() else ""
         observations.append(
             [
+                f"R{role}",
                 f"0{word}",
                 f"-{before}",
                 f"+{after}",
