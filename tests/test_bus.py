@@ -293,3 +293,83 @@ def test_address_is_read_from_url() -> None:
     assert (address.host, address.port, address.username, address.password) == ("broker.local", 8883, "dice", "p@ss")
     with pytest.raises(ValueError, match="mqtt://"):
         Address.from_url("http://broker")
+
+
+async def test_messages_that_waited_are_acknowledged(make_bus: BusFactory) -> None:
+    """What waited for a client and was handled does not come again, though it comes before the subscriptions stand."""
+    journal, client = make_bus("journal", "journal"), make_bus("cli-0", "client")
+    collect(journal, topics.SAY, Say)
+    async with client:
+        async with journal:
+            pass
+        for number in range(5):
+            await client.send(topics.SAY, Say(turn_id=str(number), text="x"), client="cli-0", conversation="c")
+        second = make_bus("journal", "journal")
+        got = collect(second, topics.SAY, Say)
+        async with second:
+            for _ in range(5):
+                await next_of(got)
+        third = make_bus("journal", "journal")
+        got = collect(third, topics.SAY, Say)
+        async with third:
+            await client.send(topics.SAY, Say(turn_id="new", text="x"), client="cli-0", conversation="c")
+            message, _ = await next_of(got)
+            assert isinstance(message, Say)
+            assert message.turn_id == "new"
+
+
+async def test_handler_that_takes_note_needs_no_slot(make_bus: BusFactory) -> None:
+    """Handlers that wait for what another one notes may hold all slots."""
+    journal, client = make_bus("journal", "journal", concurrency=2), make_bus("cli-0", "client")
+    noted, done = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def wait(_say: Say, _levels: dict[str, str]) -> None:
+        await noted.wait()
+        done.release()
+
+    async def note(_status: Status, _levels: dict[str, str]) -> None:
+        noted.set()
+
+    journal.on(topics.SAY, Say, wait)
+    journal.on(topics.STATUS, Status, note, note=True)
+    async with journal, client:
+        for number in range(4):
+            await client.send(topics.SAY, Say(turn_id=str(number), text="x"), client="cli-0", conversation="c")
+        await client.announce()
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in range(4):
+                await done.acquire()
+
+
+async def test_sends_of_one_round_go_out_in_one_write(mosquitto: Mosquitto, settings: Settings) -> None:
+    """Packets that are ready at once are handed to the system together, and all arrive."""
+    journal, client = open_bus("journal", "journal", settings), open_bus("cli-0", "client", settings)
+    got = collect(journal, topics.SAY, Say)
+    async with journal, client:
+        assert client._client is not None
+        sock: Any = client._client._client.socket()
+        writes: list[int] = []
+        real = type(sock).flush
+
+        def count(self: Any) -> bool:
+            writes.append(len(self.unsent))
+            return bool(real(self))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(sock), "flush", count)
+            say = Say(turn_id="t", text="x" * 1000)
+            await asyncio.gather(*(client.send(topics.SAY, say, client="cli-0", conversation="c") for _ in range(50)))
+        assert max(writes) > 50_000
+        for _ in range(50):
+            await next_of(got)
+
+
+async def test_large_messages_pass_a_full_socket(mosquitto: Mosquitto, settings: Settings) -> None:
+    """More than the system takes at once is written when there is room again."""
+    journal, client = open_bus("journal", "journal", settings), open_bus("cli-0", "client", settings)
+    got = collect(journal, topics.SAY, Say)
+    async with journal, client:
+        say = Say(turn_id="t", text="x" * 1_000_000)
+        await asyncio.gather(*(client.send(topics.SAY, say, client="cli-0", conversation="c") for _ in range(20)))
+        for _ in range(20):
+            await next_of(got)

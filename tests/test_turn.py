@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from agent import topics
-from agent.bus import Bus
+from agent.bus import Bus, BusError
 from agent.client import Client, Event
 from agent.credentials import Credentials
-from agent.messages import Accepted, Call, Card, Chunk, Dead, Final, Result, Route, Turn
+from agent.messages import Accepted, Call, Card, Chunk, Dead, Final, Notice, Result, Route, Turn
 from agent.replies import Task
 from agent.replies.offline import OfflineReplier
 from agent.routing import Decision
@@ -92,7 +92,12 @@ def test_functions() -> dict[str, Function]:
         """Has a bug."""
         raise ZeroDivisionError
 
-    return {one.name: one for one in (echo, later, broken)}
+    @function()
+    async def unsendable() -> dict[str, object]:
+        """Gives something that is no JSON."""
+        return {"summary": "x", "thing": object()}
+
+    return {one.name: one for one in (echo, later, broken, unsendable)}
 
 
 test_functions.__test__ = False  # type: ignore[attr-defined]
@@ -169,7 +174,7 @@ class Assembly:
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Shorter patience than a person's, and credentials for the workers of these tests."""
-    Credentials(settings).permit("tester", ("echo", "later", "broken"))
+    Credentials(settings).permit("tester", ("echo", "later", "broken", "unsendable"))
     Credentials(settings).permit("other", ("foreign",))
     return settings.model_copy(update={"serve_grace_s": 0.3})
 
@@ -444,3 +449,42 @@ async def test_turn_accepted_before_a_journal_restart_is_answered_after_it(assem
     assembly.start("journal", "router")
     texts = [event.text for events in (await first, await second) for event in events if isinstance(event, Final)]
     assert [text[:13] for text in texts] == ["You said kept", "You said too."]
+
+
+async def test_notice_waits_for_who_shows_it(assembly: Assembly) -> None:
+    """A reminder that nobody took is there for the next client of that name, and is shown once."""
+    notice = Notice(id="n1", function="echo", text="It is time.")
+    assert (await assembly.final("hello")).status == "ok"
+    await assembly.stop("functions")
+    async with assembly.make_bus("tester", "function") as worker:
+        await worker.send(topics.NOTICE, notice, client="cli-0", conversation="c")
+    await assembly.final("hello")
+    await assembly.bus.close(drain_s=0)
+    for expected in ("It is time.", "Another."):
+        bus = assembly.make_bus("cli-0", "client")
+        client = Client(bus)
+        async with bus:
+            async with assembly.make_bus("tester", "function") as worker:
+                await worker.send(topics.NOTICE, notice.model_copy(update={"id": expected, "text": "Another."}),
+                                  client="cli-0", conversation="c")  # fmt: skip
+            shown = []
+            async with asyncio.timeout(PATIENCE_S):
+                async for one in client.notices():
+                    shown.append(one.text)
+                    if one.text == "Another.":
+                        break
+            assert shown[0] == expected
+            await bus.close(drain_s=0)
+
+
+@pytest.mark.parametrize("name", ["a/b", "+", "a b", ""])
+async def test_conversation_that_fits_no_topic_is_refused(assembly: Assembly, name: str) -> None:
+    """It is told at once, not after the patience of a turn."""
+    with pytest.raises(BusError, match="name a conversation"):
+        await assembly.final("hello", name)
+
+
+async def test_result_that_can_not_be_sent_is_told(assembly: Assembly) -> None:
+    """A function that gives what JSON can't hold costs its turn only, and at once."""
+    final = await assembly.final("call unsendable")
+    assert (final.status, final.function) == ("failed", "unsendable")
