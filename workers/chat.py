@@ -8,6 +8,7 @@ it had sent: they wait for it in order with the rest, and it handles nothing els
 import asyncio
 import contextlib
 import logging
+import time
 from collections import OrderedDict
 from typing import TypeVar
 
@@ -99,8 +100,7 @@ class ChatWorker(Worker):
             self._running.pop(key).set_result(None)
 
     async def _reply(self, key: Key, task: Task) -> None:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = time.perf_counter()
         turn = task.route.turn
         cancelled = self._cancellation(key)
         said: list[str] = []
@@ -119,7 +119,7 @@ class ChatWorker(Worker):
             said = said or [texts.unable(turn.lang)]
         if cancelled.is_set() and not said:
             said = [texts.cancelled(turn.lang)]
-        took = {"router": task.route.took_ms, "chat": round((loop.time() - started) * 1000, 3)}
+        took = {"router": task.route.took_ms, "chat": round((time.perf_counter() - started) * 1000, 3)}
         if task.result is not None:
             took["function"] = task.result.took_ms
         final = Final.model_validate(
