@@ -7,11 +7,10 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,13 @@ from agent.broker import BrokerMissing
 from agent.bus import BusError
 from agent.client import Client, NoAnswer
 from agent.credentials import CredentialError, Credentials
+from agent.entry import operator, started, with_client
 from agent.mqtt import MqttBus
 from agent.presence import Presence
 from agent.settings import PROJECT, Settings, settings
-from agent.supervisor import ROLES, Supervisor, SupervisorError, absent, environment, is_ready, running
+from agent.supervisor import ROLES, Supervisor, SupervisorError, environment, is_ready, running
 from agent.transcript import encodable
 from agent.worker import open_bus
-
-_READY_S = 60.0
-_GLANCE_S = 0.3
 
 
 class UsageError(Exception):
@@ -115,7 +112,7 @@ def _up(arguments: argparse.Namespace, settings: Settings) -> int:
         if running(settings):
             raise SupervisorError("FuncGemma runs already; see: funcgemma status")
         command = ["up", "--slots", arguments.slots]
-        return uvloop.run(_with_client(settings, _noop, _start(settings, command, stay=True)))
+        return uvloop.run(with_client(settings, _noop, started(settings, command, stay=True)))
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -165,94 +162,11 @@ def _down(_arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def _start(settings: Settings, command: list[str], *, stay: bool) -> Iterator[None]:
-    """Starts the supervisor in the background; ends it on leaving, and should we die, unless it is to stay."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    log = settings.home / "logs" / "supervisor.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        before = output.tell()
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "agent.cli", *command, *([] if stay else ["--until-eof"])],
-            cwd=PROJECT,
-            env={**os.environ, **environment(settings)},
-            stdin=subprocess.DEVNULL if stay else subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        _await_start(settings, process, log, before)
-        yield
-    except BaseException:
-        if stay:
-            process.terminate()
-        raise
-    finally:
-        if not stay:
-            process.terminate()
-            process.wait()
-
-
-def _await_start(settings: Settings, process: "subprocess.Popen[bytes]", log: Path, written: int) -> None:
-    """Returns when the supervisor has its lock and the credentials are there; raises what it said if it ended."""
-    until = time.monotonic() + _READY_S
-    while not (settings.home / "credentials.json").exists() or running(settings) != process.pid:
-        if process.poll() is not None:
-            if running(settings):
-                # Somebody else started it at the same time.
-                return
-            said = log.read_bytes()[written:].decode(errors="replace").strip().splitlines()
-            raise SupervisorError(said[-1].removeprefix("funcgemma: ") if said else f"It did not start; see {log}")
-        if time.monotonic() > until:
-            raise SupervisorError(f"It did not start within {_READY_S:g} seconds; see {log}")
-        time.sleep(0.01)
-
-
 # ---- talking
 
 
 async def _noop(_client: Client, _bus: MqttBus) -> int:
     return 0
-
-
-async def _with_client(
-    settings: Settings,
-    use: Callable[[Client, MqttBus], Awaitable[int]],
-    started: contextlib.AbstractContextManager[None] | None = None,
-    *,
-    wait: bool = True,
-) -> int:
-    """Connects as a client with an id of its own, waits until everything is there, and does `use`."""
-    with started or contextlib.nullcontext(), _identity(settings) as name:
-        bus = open_bus(name, "client", settings, will=False)
-        client = Client(bus, settings.say_repeat_s)
-        try:
-            async with asyncio.timeout(_READY_S):
-                await bus.__aenter__()
-        except TimeoutError:
-            raise BusError(f"The broker at {settings.host}:{settings.port} does not answer.") from None
-        try:
-            if wait:
-                until = time.monotonic() + _READY_S
-                while not is_ready(client.presence):
-                    if time.monotonic() > until:
-                        raise BusError(f"Not ready: {', '.join(absent(client.presence))}. See: funcgemma status")
-                    await client.presence.changed(1.0)
-            return await use(client, bus)
-        finally:
-            await bus.close(drain_s=0)
-
-
-@contextlib.contextmanager
-def _identity(settings: Settings) -> Iterator[str]:
-    """The client id to use: that of the URL where one is set, otherwise one that nobody else uses."""
-    if settings.broker_url:
-        yield Credentials(settings).address("").username or "cli-0"
-        return
-    with Credentials(settings).borrow("cli") as name:
-        yield name
 
 
 def _require_running(settings: Settings) -> None:
@@ -264,14 +178,14 @@ def _chat(arguments: argparse.Namespace, settings: Settings) -> int:
     from agent.console import chat  # noqa: PLC0415 - the terminal's libraries are for this command only
 
     there = settings.broker_url or settings.external_broker or running(settings)
-    started = None if there else _start(settings, ["up"], stay=False)
+    starting = None if there else started(settings, ["up"], stay=False)
 
     async def talk(client: Client, bus: MqttBus) -> int:
         await chat(client, bus, settings, conversation=arguments.conversation)
         return 0
 
     # What runs already may be half down: then the chat says so by itself.
-    return uvloop.run(_with_client(settings, talk, started, wait=started is not None))
+    return uvloop.run(with_client(settings, talk, starting, wait=starting is not None))
 
 
 def _say(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -288,31 +202,10 @@ def _say(arguments: argparse.Namespace, settings: Settings) -> int:
         print(final.model_dump_json() if arguments.json else final.text)
         return 0 if final.status == "ok" else 1
 
-    return uvloop.run(_with_client(settings, say, wait=False))
+    return uvloop.run(with_client(settings, say, wait=False))
 
 
 # ---- looking
-
-
-@contextlib.asynccontextmanager
-async def _operator(settings: Settings) -> AsyncIterator[tuple[MqttBus, Presence]]:
-    with Credentials(settings).borrow("operator") as name:
-        bus = open_bus(name, "operator", settings, will=False, persistent=False)
-        presence = Presence(bus)
-        try:
-            async with asyncio.timeout(5):
-                await bus.__aenter__()
-        except TimeoutError:
-            raise BusError(f"The broker at {settings.host}:{settings.port} does not answer.") from None
-        try:
-            # Retained messages come right after the subscription; this one's own status comes behind them.
-            await bus.announce(pid=os.getpid())
-            while name not in presence.statuses or presence.statuses[name].details.get("pid") != os.getpid():
-                await presence.changed(_GLANCE_S)
-            yield bus, presence
-        finally:
-            await bus.withdraw(topics.STATUS, client=name)
-            await bus.close(drain_s=1.0)
 
 
 def _components(presence: Presence) -> list[dict[str, Any]]:
@@ -330,7 +223,7 @@ def _components(presence: Presence) -> list[dict[str, Any]]:
 
 def _status(arguments: argparse.Namespace, settings: Settings) -> int:
     async def look() -> tuple[bool, list[dict[str, Any]]]:
-        async with _operator(settings) as (_, presence):
+        async with operator(settings) as (_, presence):
             return is_ready(presence), _components(presence)
 
     ready = False
@@ -377,7 +270,7 @@ def _functions(arguments: argparse.Namespace, settings: Settings) -> int:
     _require_running(settings)
 
     async def look() -> list[tuple[dict[str, Any], bool]]:
-        async with _operator(settings) as (_, presence):
+        async with operator(settings) as (_, presence):
             cards = sorted(presence.cards.items())
             return [(card.model_dump(mode="json"), presence.serves(name) is not False) for name, card in cards]
 
@@ -407,7 +300,7 @@ def _revoke(arguments: argparse.Namespace, settings: Settings) -> int:
     functions = Credentials(settings).revoke(arguments.name)
 
     async def clear() -> None:
-        async with _operator(settings) as (bus, presence):
+        async with operator(settings) as (bus, presence):
             await bus.withdraw(topics.STATUS, client=arguments.name)
             for function in functions:
                 if function in presence.cards and presence.cards[function].source == arguments.name:

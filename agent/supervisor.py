@@ -35,6 +35,8 @@ _LONGEST_DELAY_S = 5.0
 _HEALTHY_S = 3.0
 _STOP_S = 8.0
 _PORT_S = 10.0
+_FREE_S = 2.0
+_KNOCK_S = 0.5
 _LARGEST_LOG = 5_000_000
 _BROKER = "broker"
 
@@ -87,9 +89,7 @@ class Supervisor:
                     await self._port(taken=False)
                     keepers.append(self._keep(_BROKER, partial(broker.start, self._settings, self._log(_BROKER))))
                     await self._port(taken=True)
-                lock.write(str(os.getpid()))
-                lock.flush()
-                await self._run_workers(stop, keepers)
+                await self._run_workers(stop, keepers, lock)
             finally:
                 self._ending = True
                 await self._end([name for name in self._processes if name != _BROKER])
@@ -99,7 +99,7 @@ class Supervisor:
                 await asyncio.gather(*keepers, return_exceptions=True)
                 self._list().unlink(missing_ok=True)
 
-    async def _run_workers(self, stop: asyncio.Event, keepers: list[asyncio.Task[None]]) -> None:
+    async def _run_workers(self, stop: asyncio.Event, keepers: list[asyncio.Task[None]], lock: IO[str]) -> None:
         bus = open_bus("supervisor", "operator", self._settings)
         presence = Presence(bus, lambda client, status: self._look(presence, client, status))
         if not await entered(bus, stop):
@@ -109,6 +109,9 @@ class Supervisor:
             for name in self._names():
                 offline = Status(state="offline", role=ROLES[name.split("-")[0]])
                 await bus.send(topics.STATUS, offline, client=name)
+            # From here on others may believe what the statuses say.
+            lock.write(str(os.getpid()))
+            lock.flush()
             keepers.append(asyncio.create_task(self._announce(bus), name="supervisor[announce]"))
             for name in self._names():
                 module, _, slot = name.partition("-")
@@ -226,22 +229,15 @@ class Supervisor:
             SupervisorError: it is not, or does not.
         """
         host, port = self._settings.host, self._settings.port
-        until = asyncio.get_running_loop().time() + _PORT_S
-        while True:
-            try:
-                _, writer = await asyncio.open_connection(host, port)
-                writer.close()
-                await writer.wait_closed()
-                if taken:
-                    return
-                raise SupervisorError(
-                    f"Port {port} is taken by another program. Choose another one: FUNCGEMMA_PORT={port + 1}"
-                )
-            except OSError:
-                if not taken:
-                    return
+        # A broker that has just been killed may hold its port for a moment yet.
+        until = asyncio.get_running_loop().time() + (_PORT_S if taken else _FREE_S)
+        while await _listening(host, port) is not taken:
             if asyncio.get_running_loop().time() > until:
-                raise SupervisorError(f"The broker does not start; its log says why: {self._log(_BROKER)}")
+                raise SupervisorError(
+                    f"The broker does not start; its log says why: {self._log(_BROKER)}"
+                    if taken
+                    else f"Port {port} is taken by another program. Choose another one: FUNCGEMMA_PORT={port + 1}"
+                )
             await asyncio.sleep(0.01)
 
     async def _announce(self, bus: Bus) -> None:
@@ -310,6 +306,20 @@ def running(settings: Settings) -> int | None:
     except FileNotFoundError:
         pass
     return None
+
+
+async def _listening(host: str, port: int) -> bool:
+    """Whether anybody listens on the port."""
+    try:
+        async with asyncio.timeout(_KNOCK_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except TimeoutError:
+        # Somebody is there, too busy to open.
+        return True
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _command(pid: int) -> str:

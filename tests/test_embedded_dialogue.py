@@ -122,3 +122,26 @@ def test_route_closed_value_only_if_mentioned(router: EmbeddedRouter, text: str,
     assert decision.function == "set_light"
     assert decision.arguments.get("room") == room
     assert decision.missing == ([] if room else ["room"])
+
+
+@pytest.mark.parametrize("history", [(), LISBON, SAPPORO])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nice to meet you",
+        "hello",
+        "はじめまして",
+        "!!!",
+        "？？？",
+        "1+1は？",
+        "I live in Paris",
+        "大阪に住んでます",
+        "今日はいい天気だね",
+        "lovely weather today",
+    ],
+)
+def test_route_chat(router: EmbeddedRouter, history: tuple[str, ...], text: str) -> None:
+    """Chat calls nothing, whatever was asked before, and the router is fairly sure of it."""
+    decision = decide(router, a_turn(text, *history))
+    assert decision.function is None
+    assert decision.confidence > 0.7

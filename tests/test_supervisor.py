@@ -106,7 +106,8 @@ def test_up_detached_says_and_down(settings: Settings) -> None:
     supervisor = running(settings)
     assert supervisor is not None
     os.kill(supervisor, signal.SIGKILL)
-    assert funcgemma(settings, "up", "--detach").returncode == 0
+    again = funcgemma(settings, "up", "--detach")
+    assert (again.returncode, again.stderr) == (0, "")
     assert json.loads(funcgemma(settings, "status", "--json").stdout)["ready"] is True
     assert funcgemma(settings, "down").stdout == "Stopped.\n"
     assert running(settings) is None

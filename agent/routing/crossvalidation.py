@@ -20,6 +20,7 @@ from agent.routing.model import Training, calibrate
 from agent.routing.pattern_cases import pattern_cases
 
 _BINS = 10
+_MOST_FOLDS = 10
 
 
 def cards_of(cases: Iterable[Case]) -> dict[str, Card]:
@@ -51,7 +52,7 @@ def turn_of(case: Case) -> Turn:
 
 def decisions(cases: Sequence[Case], gazetteer: Gazetteer) -> list[Decision]:
     """The decision about each case by a router that has not seen its batch."""
-    groups = folds(cases)
+    groups = folds(cases, _MOST_FOLDS)
     cards = cards_of(cases)
     every = [*cases, *pattern_cases()]
     everything = range(len(every))

@@ -6,6 +6,7 @@ It learns from the labelled cases in `data/test` and from the cards. `python -m 
 
 import argparse
 import time
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +44,7 @@ class EmbeddedRouter:
         Args:
             model: what was learned.
             gazetteer: the one that the model was trained with.
-            threshold: least confidence for a call; 0.5 stands for what was best in cross-validation.
+            threshold: least confidence for a call; 0.5 stands for the model's own.
         """
         self._model = model
         self._features = Features(gazetteer)
@@ -71,6 +72,8 @@ class EmbeddedRouter:
     def decide(self, turn: Turn, cards: Mapping[str, Card]) -> Decision:
         """The same, without a coroutine: nothing in it waits."""
         self._foreign.update(cards, self._model.functions)
+        if turn.pending is None and not _says_something(turn.text):
+            return Decision(None, _ANSWERED, self.name)
         message = self._features.message(turn.text)
         previous = previous_function(self._features, self._model.first, self._model.functions, turn.history)
         row = self._features.row(message, turn.history, previous)
@@ -118,6 +121,11 @@ class EmbeddedRouter:
         if arguments is None:
             return None
         return self._call(pending.function, arguments, card, _ANSWERED)
+
+
+def _says_something(text: str) -> bool:
+    """Whether there is a letter, a number or a symbol such as an emoji in a text: "!!!" asks for nothing."""
+    return any(unicodedata.category(character)[0] in "LNS" for character in text)
 
 
 def _shifted(tuned: float, wanted: float) -> float:

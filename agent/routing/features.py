@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from agent.messages import Utterance
 from agent.routing.gazetteer import Gazetteer
+from agent.routing.skeleton import skeleton
 from agent.routing.text import is_japanese, normalise
 
 BITS = 18
@@ -26,8 +27,8 @@ _BREAKS = "?!.。、,;\n"
 _MOST = 400
 """Characters of a message that are looked at (first and last halves), so that a huge turn stays cheap."""
 
-CHARACTERS, WORDS, CONCEPTS, PAIRS, SHAPE, ENDS, CLAUSES, ASSISTANT, USER, PREVIOUS = range(10)
-WEIGHTS = (1.6, 1.2, 1.4, 0.7, 1.0, 1.0, 1.0, 0.6, 0.6, 1.6)
+CHARACTERS, WORDS, CONCEPTS, PAIRS, SHAPE, ENDS, CLAUSES, ASSISTANT, USER, PREVIOUS, SKELETON = range(11)
+WEIGHTS = (1.6, 1.2, 1.4, 0.7, 1.0, 1.0, 1.0, 0.6, 0.6, 1.6, 1.4)
 """How much each group may say; set after leaving batches out with each group doubled and without it."""
 
 
@@ -73,6 +74,8 @@ class Features:
         """
         made = _Builder()
         _content(made, turn)
+        bones = np.array(skeleton(turn.text, turn.places), np.uint32)
+        made.add_hashes(SKELETON, np.unique(_rolled(bones, 2, 5)), 2.0)
         _shape(made, turn, bool(history))
         assistant = next((said for said in reversed(history) if said.role == "assistant"), None)
         users = [said.content for said in history if said.role == "user"][-2:]
@@ -197,7 +200,10 @@ def _words(text: str) -> list[str]:
 
 
 def _ngrams(text: str, shortest: int, longest: int) -> NDArray[np.uint32]:
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    return _rolled(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32), shortest, longest)
+
+
+def _rolled(codes: NDArray[np.uint32], shortest: int, longest: int) -> NDArray[np.uint32]:
     parts: list[NDArray[np.uint32]] = []
     rolling = np.zeros(len(codes), np.uint32)
     for size in range(1, longest + 1):

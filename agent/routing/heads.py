@@ -14,6 +14,8 @@ from agent.routing.features import Row
 Floats = NDArray[np.float32]
 _MEMORY = 8
 _PIECE = 1 << 13
+_LEAST_RARE = 0.3
+"""Logarithm of the inverse document frequency below which all features count alike."""
 
 
 class Matrix:
@@ -39,6 +41,24 @@ class Matrix:
         self._order_rows = row_of[order]
         self._order_values = self._values[order]
         self._column_starts = np.searchsorted(columns[order], np.arange(len(self.slots)))
+
+    def favour_rare(self, power: float) -> Floats:
+        """Scales each column by a power of its inverse document frequency; returns the scales [columns].
+
+        What many turns have says little of itself, and the penalty then holds it down more. The rows keep their mean
+        square length.
+        """
+        count, columns = self.shape
+        row_of = np.repeat(np.arange(count), np.diff([*self._starts, len(self._columns)]))
+        once = np.unique(self._columns * count + row_of)
+        frequency = np.bincount(once // count, minlength=columns)
+        scales = np.maximum(np.log(count / np.maximum(frequency, 2)), _LEAST_RARE) ** power
+        scaled = self._values * scales[self._columns]
+        scales = (scales * np.sqrt(np.square(self._values).sum() / np.square(scaled).sum())).astype(np.float32)
+        self._values = self._values * scales[self._columns]
+        order_columns = np.repeat(np.arange(columns), np.diff([*self._column_starts, len(self._columns)]))
+        self._order_values = self._order_values * scales[order_columns]
+        return np.asarray(scales)
 
     def dot(self, weights: Floats) -> Floats:
         """[rows, heads] from weights [columns, heads]."""
@@ -72,6 +92,7 @@ def train(
     independent: bool,
     weights: Floats | None = None,
     steps: int = 40,
+    rarity: float = 0.0,
 ) -> Floats:
     """Trains linear heads.
 
@@ -83,11 +104,13 @@ def train(
         independent: logistic heads one by one; otherwise one softmax.
         weights: weight of each case [cases], by default 1.
         steps: most steps of L-BFGS.
+        rarity: power of the inverse document frequency by which features count.
 
     Returns:
         Weights [2 ** bits + 1, heads]; the last row is the bias.
     """
     matrix = Matrix(rows, bits)
+    scales = matrix.favour_rare(rarity) if rarity else np.ones(len(matrix.slots), np.float32)
     count, columns = matrix.shape
     heads = targets.shape[1]
     case_weights = np.ones(count, np.float32) if weights is None else weights
@@ -114,7 +137,7 @@ def train(
     flat = _lbfgs(loss, np.zeros((columns + 1) * heads, np.float32), steps)
     parameters = flat.reshape(columns + 1, heads)
     whole = np.zeros(((1 << bits) + 1, heads), np.float32)
-    whole[matrix.slots] = parameters[:-1]
+    whole[matrix.slots] = parameters[:-1] * scales[:, None]
     whole[-1] = parameters[-1]
     return whole
 

@@ -34,6 +34,7 @@ _CODE = [
     "pattern_cases",
     "phrases_english",
     "phrases_japanese",
+    "skeleton",
     "tagger",
     "text",
 ]

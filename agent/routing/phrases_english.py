@@ -167,6 +167,11 @@ how would I say {text} in {tongue}
 can you put "{text}" into {tongue} for me
 I have something to translate into {tongue}
 @none
+lovely weather today
+it's a beautiful day
+so cold this week, isn't it
+I live in {place}
+I'm from {place}
 I'm from {place}
 I've lived in {place} for ten years
 we got back from {place} last night
