@@ -1,10 +1,10 @@
 """The bus on a real broker: aiomqtt 2.5.1 over paho 2.2, MQTT 5.
 
-The one place that knows the client library. It reaches below aiomqtt in four places, which is why the versions are
+The one place that knows the client library. It reaches below aiomqtt in five places, which is why the versions are
 pinned: messages are acknowledged by hand after their handler (paho's `manual_ack`), each publish is matched with its
 PUBACK so that a refusal is seen (aiomqtt returns as if nothing had happened), and messages are taken from paho's
 callback rather than from aiomqtt's queue, and packets that are ready at once go out in one write, which more than
-halves the time per message.
+halves the time per message, and packets share their tables of properties.
 """
 
 import asyncio
@@ -40,6 +40,28 @@ _NO_SUBSCRIBERS = 0x10
 _MAX_INFLIGHT = 1000
 _FATAL = {0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C}
 """Reasons of a refused connection that won't mend by trying again: wrong protocol, client id, password, banned."""
+
+
+def _spare_properties() -> None:
+    """Has paho's packets share the three constant tables that it would build anew for each of them.
+
+    With forty packets a turn this took a tenth of all time.
+    """
+    tables = dict(Properties(PacketTypes.CONNECT).__dict__)  # type: ignore[no-untyped-call]
+    constant = set(tables)
+
+    def begin(self: Properties, packetType: int) -> None:  # noqa: N803 - paho's name
+        self.__dict__.update(tables, packetType=packetType)
+
+    def clear(self: Properties) -> None:
+        for name in self.__dict__.keys() - constant:
+            del self.__dict__[name]
+
+    Properties.__init__ = begin  # type: ignore[method-assign]
+    Properties.clear = clear  # type: ignore[method-assign]
+
+
+_spare_properties()
 
 
 class AccessError(BusError):

@@ -43,7 +43,6 @@ TEXTS = (
     "will it rain in London this weekend?",
 )
 _CLIENTS = 4
-_BREATH_S = 0.02
 _STAGES = {Accepted: "say → accepted", Route: "→ route", Result: "→ result", Chunk: "→ first chunk", Final: "→ final"}
 
 
@@ -81,8 +80,6 @@ async def one_by_one(client: Client, turns: int) -> dict[str, list[float]]:
     """Milliseconds since the `say`, by stage, over `turns` turns sent one after another."""
     times: dict[str, list[float]] = {name: [] for name in _STAGES.values()}
     for number, text in zip(range(turns), itertools.cycle(TEXTS), strict=False):
-        # A person takes a breath; without it a turn would wait for what the one before leaves to be written down.
-        await asyncio.sleep(_BREATH_S)
         began = time.perf_counter()
         seen = set()
         # A conversation of its own a round: what is measured does not depend on what was said before.
