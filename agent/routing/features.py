@@ -4,8 +4,9 @@ Hashing is arithmetic on arrays of code points (a rolling polynomial for charact
 dictionary of features has to be stored or loaded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from zlib import crc32
 
@@ -26,6 +27,8 @@ _SHIFT = np.uint32(32 - BITS)
 _BREAKS = "?!.。、,;\n"
 _MOST = 400
 """Characters of a message that are looked at (first and last halves), so that a huge turn stays cheap."""
+
+_KEPT = 256
 
 CHARACTERS, WORDS, CONCEPTS, PAIRS, SHAPE, ENDS, CLAUSES, ASSISTANT, USER, PREVIOUS, SKELETON = range(11)
 WEIGHTS = (1.6, 1.2, 1.4, 0.7, 1.0, 1.0, 1.0, 0.6, 0.6, 1.6, 1.4)
@@ -55,9 +58,14 @@ class Features:
     def __init__(self, gazetteer: Gazetteer) -> None:
         """Keeps the gazetteer, the only thing that features depend on."""
         self._gazetteer = gazetteer
+        self._kept: Callable[[str], Message] = lru_cache(_KEPT)(self._prepare)
 
     def message(self, text: str) -> Message:
-        """Prepares a message; texts far beyond a normal turn are looked at in part."""
+        """Prepares a message; one that comes again, as the dialogue goes on, is kept."""
+        return self._kept(text)
+
+    def _prepare(self, text: str) -> Message:
+        # Texts far beyond a normal turn are looked at in part.
         if len(text) > 2 * _MOST:
             text = f"{text[:_MOST]} {text[-_MOST:]}"
         plain = normalise(text)
