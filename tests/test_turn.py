@@ -488,3 +488,19 @@ async def test_result_that_can_not_be_sent_is_told(assembly: Assembly) -> None:
     """A function that gives what JSON can't hold costs its turn only, and at once."""
     final = await assembly.final("call unsendable")
     assert (final.status, final.function) == ("failed", "unsendable")
+
+
+async def test_final_that_the_journal_missed_is_told_again(assembly: Assembly) -> None:
+    """A turn that the journal sends anew, though it was answered, gets the same final again, not another one."""
+    events = await assembly.events("hello there")
+    route = next(event for event in events if isinstance(event, Route))
+    await assembly.stop("router")
+    anew = route.model_copy(update={"turn": route.turn.model_copy(update={"attempt": 2})})
+    async with assembly.make_bus("router-0", "router") as router:
+        await router.send(topics.ROUTE, anew, client="cli-0", conversation="c")
+    assembly.start("router")
+    await assembly.ready()
+    await assembly.final("and now")
+    told = [final for final in assembly.finals if final.turn_id == route.turn.turn_id]
+    assert [final.attempt for final in told] == [1, 2]
+    assert told[0].id == told[1].id

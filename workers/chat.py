@@ -44,7 +44,7 @@ class ChatWorker(Worker):
         self._seal = seal
         self._replier = replier
         self._presence = Presence(bus)
-        self._finished: OrderedDict[Key, None] = OrderedDict()
+        self._finished: OrderedDict[Key, Final] = OrderedDict()
         self._cancelled: OrderedDict[Key, asyncio.Event] = OrderedDict()
         self._running: dict[Key, asyncio.Future[None]] = {}
         bus.on(topics.FINAL, Final, self._final, note=True)
@@ -56,7 +56,7 @@ class ChatWorker(Worker):
 
     async def _final(self, final: Final, levels: dict[str, str]) -> None:
         key = Key(levels["client"], levels["conversation"], final.turn_id)
-        _remember(self._finished, key, None)
+        _remember(self._finished, key, final)
         if key in self._running:
             # The journal gave up meanwhile: what would still come is not wanted any more.
             self._cancellation(key).set()
@@ -90,12 +90,15 @@ class ChatWorker(Worker):
         key = Key.of(task.route.turn)
         while (running := self._running.get(key)) is not None:
             await asyncio.wait({running})
-        if key in self._finished:
+        if (final := self._finished.get(key)) is not None:
+            # The journal sends a turn anew only if it has not seen the final: a broker that was killed took it along.
+            if task.route.turn.attempt > final.attempt:
+                again = final.model_copy(update={"attempt": task.route.turn.attempt})
+                await self.bus.send(topics.FINAL, again, client=key.client, conversation=key.conversation)
             return
         self._running[key] = asyncio.get_running_loop().create_future()
         try:
             await self._reply(key, task)
-            _remember(self._finished, key, None)
         finally:
             self._running.pop(key).set_result(None)
 
@@ -137,6 +140,7 @@ class ChatWorker(Worker):
         )
         if key not in self._finished:
             await self.bus.send(topics.FINAL, final, client=key.client, conversation=key.conversation)
+            _remember(self._finished, key, final)
         self._cancelled.pop(key, None)
 
     def _cancellation(self, key: Key) -> asyncio.Event:

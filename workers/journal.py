@@ -15,7 +15,7 @@ from typing import Any
 from agent import topics
 from agent.bus import Bus, Unfit
 from agent.language import detect
-from agent.messages import Accepted, Final, Lang, Result, Route, Say, Turn
+from agent.messages import Accepted, Final, Lang, Result, Route, Say, Status, Turn
 from agent.presence import Presence
 from agent.replies import texts
 from agent.settings import Settings
@@ -46,7 +46,7 @@ class Journal(Worker):
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         super().__init__(bus, settings)
-        self._presence = Presence(bus)
+        self._presence = Presence(bus, self._worker_came)
         self._open: dict[Key, _Open] = {}
         self._waiting: dict[tuple[str, str], deque[Turn]] = {}
         bus.on(topics.SAY, Say, self._say)
@@ -154,6 +154,13 @@ class Journal(Worker):
             await asyncio.wait({self._store.broken}, timeout=_LOOK_S)
             if self._store.broken.done():
                 self._store.broken.result()
+
+    def _worker_came(self, _client: str, status: Status) -> None:
+        """A worker that came (back) may have missed what was sent before it listened: it is sent once more, soon."""
+        if status.state == "online":
+            for opened in self._open.values():
+                if opened.stage == status.role and opened.due > 0:
+                    opened.due, opened.again = min(opened.due, _now() + _AFTER_RECONNECT_S), True
 
     async def _overdue(self, key: Key, opened: _Open) -> None:
         if opened.again:
