@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -28,7 +28,6 @@ from agent.topics import Role, Topic
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Message)
-Levels = Mapping[str, str]
 _SHOWN = 2000
 
 

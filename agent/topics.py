@@ -104,10 +104,7 @@ TABLE: tuple[Topic, ...] = (
 
 @dataclass(frozen=True)
 class Grant:
-    """Who a credential is for: its client id, its role and, for a function worker, its functions.
-
-    `local` function workers are the project's own host, which serves whatever lies in `functions/`.
-    """
+    """Who a credential is for: its client id, its role and, for a function worker, its functions."""
 
     client: str
     role: Role

@@ -126,7 +126,9 @@ class TurnStore:
 
     def open(self, turn: Turn) -> None:
         """Keeps the turn as it is sent (again)."""
-        self._change(f"UPDATE turns SET state = 'open', turn = ? WHERE {_WHERE}", turn.model_dump_json(), *_key(turn))
+        self._change(
+            f"UPDATE turns SET state = 'open', turn = ? WHERE {_WHERE}", turn.model_dump_json(), *_row(Key.of(turn))
+        )
 
     def routed(self, key: Key, route: Route) -> None:
         """Keeps what was decided."""
@@ -210,7 +212,3 @@ _WHERE = "client = ? AND conversation = ? AND turn_id = ?"
 
 def _row(key: Key) -> tuple[str, str, str]:
     return key.client, key.conversation, key.turn_id
-
-
-def _key(turn: Turn) -> tuple[str, str, str]:
-    return turn.client, turn.conversation, turn.turn_id
