@@ -3,7 +3,6 @@
 Covers the cities and the regions of `data/offline/climate.json`. Does not cover weather: that is `_open_meteo`.
 """
 
-import difflib
 import json
 import re
 import unicodedata
@@ -14,6 +13,7 @@ from typing import Any
 
 from agent.messages import Lang
 from agent.settings import PROJECT
+from functions._nearness import nearest
 
 PATH = PROJECT / "data" / "offline" / "climate.json"
 
@@ -107,7 +107,7 @@ def guess(name: str, within: str | None = None) -> Known | None:
     table = _table()
     if len(given) < 4:
         return None
-    for near in difflib.get_close_matches(given, table.known, 1, _NEAR):
+    for near in nearest(given, table.known, least=_NEAR):
         known = table.known[near]
         if within is None or _fits(known, within):
             return Known(known.city, known.region, guessed=True)

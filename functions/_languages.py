@@ -1,11 +1,12 @@
 """Languages: their ISO 639-1 codes, their names in Japanese and English, and which one a text is in."""
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+
+from functions._nearness import nearest
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def code(name: str) -> str | None:
             return index[attempt]
     # Codes are too short for a near miss: "ko" is one letter from "no".
     long = [known for known in index if len(known) > 3]
-    near = difflib.get_close_matches(key, long, n=1, cutoff=0.8) if len(key) > 3 else []
+    near = nearest(key, long, least=0.8) if len(key) > 3 else []
     return index[near[0]] if near else None
 
 

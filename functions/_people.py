@@ -4,7 +4,6 @@ Covered: kana and kanji variants, romanised names in either order, honorifics, s
 in other scripts, and misspelt kanji, since one wrong kanji is usually somebody else (徳川家康, 徳川家光).
 """
 
-import difflib
 import json
 import re
 import unicodedata
@@ -16,6 +15,7 @@ from typing import Any
 
 from agent.messages import Lang
 from agent.settings import PROJECT
+from functions._nearness import nearest, similarity
 
 KNOWN_UNTIL = 2024
 """The year up to which `people.json` knows the lives of living people."""
@@ -142,7 +142,7 @@ def find(name: str) -> Found | None:
         if (person := index.get(fold(tried))) is not None:
             return Found(person, exact=True)
     for tried in _readings(name):
-        for key in difflib.get_close_matches(fold(tried), index, n=5, cutoff=0.75):
+        for key in nearest(fold(tried), index, least=0.75, count=5):
             spelt = next(alias for alias in _spellings(index[key]) if fold(alias) == key)
             if alike(tried, spelt):
                 return Found(index[key], exact=False)
@@ -155,7 +155,7 @@ def suggest(name: str) -> Person | None:
     folded = fold(name)
     # Three of four kanji are a strong hint; three of four Latin letters are not.
     cutoff = 0.8 if folded.isascii() else 0.7
-    close = difflib.get_close_matches(folded, index, n=1, cutoff=cutoff if len(folded) > 3 else 1.0)
+    close = nearest(folded, index, least=cutoff if len(folded) > 3 else 1.0)
     return index[close[0]] if close else None
 
 
@@ -179,7 +179,7 @@ def alike(written: str, name: str) -> bool:
     # A difference in an initial or a numeral is another person: Michael B. Jordan, Elizabeth I.
     if min(len(left), len(right)) < 4 or abs(len(left) - len(right)) > 2 or _marks(written) != _marks(name):
         return False
-    ratio = difflib.SequenceMatcher(None, left, right).ratio()
+    ratio = similarity(left, right)
     if re.search(r"[一-鿿]", left + right):
         return False
     if _JA.search(left + right):

@@ -3,7 +3,6 @@
 A near match changes only small words and spelling: a phrase about another thing is never given as "near".
 """
 
-import difflib
 import json
 import re
 import unicodedata
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from agent.settings import PROJECT
+from functions._nearness import nearest
 
 LANGUAGES = ("ja", "en", "zh", "ko", "fr", "es", "de", "it")
 _CUTOFF = 0.86
@@ -97,7 +97,7 @@ def find_exact(text: str, lang: str) -> Match | None:
 def find_near(text: str, lang: str) -> Match | None:
     """The phrase nearest to the text, where they differ in small words or spelling only."""
     index, key = _exact(lang), _key(text)
-    for candidate in difflib.get_close_matches(key, index, n=5, cutoff=_CUTOFF):
+    for candidate in nearest(key, index, least=_CUTOFF, count=5):
         phrase = index[candidate]
         wording = next((one for one in phrase.wordings(lang) if _key(one) == candidate), None)
         if wording and _same_matter(text, wording, lang):
@@ -175,8 +175,4 @@ def _same_matter(text: str, wording: str, lang: str) -> bool:
     if lang == "ko":
         return True
     words = [[word for word in re.findall(r"[^\W\d_]+", each) if len(word) > 3] for each in (one, other)]
-    return all(
-        difflib.get_close_matches(word, there, n=1, cutoff=_SAME_WORD)
-        for here, there in (words, words[::-1])
-        for word in here
-    )
+    return all(nearest(word, there, least=_SAME_WORD) for here, there in (words, words[::-1]) for word in here)

@@ -3,7 +3,6 @@
 Covers the categories and search pages of `data/offline/shopping.json`. Knows no prices.
 """
 
-import difflib
 import json
 import re
 import unicodedata
@@ -16,6 +15,7 @@ from urllib.parse import quote
 from agent.messages import Lang
 from agent.settings import PROJECT
 from functions._climate import key
+from functions._nearness import nearest
 
 PATH = PROJECT / "data" / "offline" / "shopping.json"
 Kind = Literal["product", "service"]
@@ -161,9 +161,14 @@ def _is_part(rest: str) -> bool:
 
 def _near(text: str) -> Category | None:
     """Kana for kanji, and small misspellings, of the whole name."""
-    by_key = {key(word): each for word, _, each in _words()}
+    by_key = _by_key()
     given = key(text)
     if given in by_key:
         return by_key[given]
-    near = difflib.get_close_matches(given, by_key, 1, _NEAR) if len(given) >= 5 else []
+    near = nearest(given, by_key, least=_NEAR) if len(given) >= 5 else []
     return by_key[near[0]] if near else None
+
+
+@cache
+def _by_key() -> dict[str, Category]:
+    return {key(word): each for word, _, each in _words()}

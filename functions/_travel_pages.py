@@ -3,13 +3,13 @@
 Listings, prices, telephone numbers and hours are left out: they change, and read badly in one line.
 """
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agent.messages import Lang
+from functions._nearness import similarity
 from functions._travel_book import fold, same
 from functions.web import Web, WebError
 
@@ -147,7 +147,7 @@ def _listed(answer: Any, name: str) -> list[dict[str, Any]]:
 
 def _near(asked: str, title: str) -> bool:
     one, other = fold(asked), fold(title)
-    return same(asked, title) or (one[:1] == other[:1] and difflib.SequenceMatcher(None, one, other).ratio() >= _CUTOFF)
+    return same(asked, title) or (one[:1] == other[:1] and similarity(one, other) >= _CUTOFF)
 
 
 def _prose(body: str, lang: Lang, most: int) -> list[str]:

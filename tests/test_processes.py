@@ -66,11 +66,19 @@ class Observer:
 
     def __init__(self, bus: Bus) -> None:
         self.finals: defaultdict[str, set[str]] = defaultdict(set)
+        self._told = asyncio.Condition()
         self.presence = Presence(bus)
         bus.on(topics.FINAL, Final, self._final)
 
     async def _final(self, final: Final, _levels: dict[str, str]) -> None:
-        self.finals[final.turn_id].add(final.id)
+        async with self._told:
+            self.finals[final.turn_id].add(final.id)
+            self._told.notify_all()
+
+    async def saw(self, turn_id: str) -> None:
+        """Returns once it has seen the final of a turn, and with it all that the same worker sent before."""
+        async with self._told:
+            await self._told.wait_for(lambda: turn_id in self.finals)
 
 
 async def pid_of(presence: Presence, client: str, other_than: int) -> int:
@@ -128,7 +136,8 @@ async def test_workers_killed_at_any_moment_lose_nothing(settings: Settings) -> 
             await asyncio.gather(*(kill(name) for name in names), *(talk() for _ in range(16)))
             while not is_ready(observer.presence):
                 await observer.presence.changed(LONG_S)
-            await client.final("hello", "last")
+            last = await client.final("hello", "last")
+            await observer.saw(last.turn_id)
         assert len(seen) == TURNS
         assert set(seen.values()) == {1}
         assert not failed

@@ -148,7 +148,7 @@ class Assembly:
     def _make(self, role: str) -> Worker:
         settings, seal = self.settings, Seal(KEY)
         if role == "journal":
-            return Journal(self.make_bus("journal", "journal"), settings)
+            return Journal(self.make_bus("journal", "journal"), settings, Seal(KEY))
         if role == "router":
             return RouterWorker(self.make_bus("router-0", "router"), settings, seal, self.router)
         if role == "chat":
@@ -247,6 +247,22 @@ async def test_function_that_asks_back_leaves_its_call_waiting(assembly: Assembl
     assert (asked.text, asked.status) == ("When?", "ok")
     told = await assembly.final("five")
     assert told.text == "tea at five"
+
+
+async def test_result_that_overtakes_its_route_is_recorded(assembly: Assembly, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a function asks for waits for its answer, also where the journal had the question before the route."""
+    send_route, asked = RouterWorker._send_route, asyncio.Event()
+
+    async def late(self: RouterWorker, route: Route) -> None:
+        if route.turn.text == "call later what=tea":
+            await asked.wait()
+        await send_route(self, route)
+
+    monkeypatch.setattr(RouterWorker, "_send_route", late)
+    async for event in assembly.client.say("call later what=tea", "c", timeout=PATIENCE_S):
+        if isinstance(event, Result):
+            asked.set()
+    assert (await assembly.final("five")).text == "tea at five"
 
 
 async def test_function_with_a_bug_gives_a_failed_final(assembly: Assembly) -> None:

@@ -17,32 +17,24 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 
 import psutil
 import uvloop
 
 from agent.client import Client
 from agent.messages import Accepted, Chunk, Final, Result, Route
+from agent.routing.cases import load_cases
 from agent.settings import Settings
 from agent.supervisor import Supervisor, is_ready
 from agent.worker import open_bus
 
-TEXTS = (
-    "明日の札幌の天気は？",
-    "京都の観光スポットを教えて",
-    "nice to meet you",
-    "Who was Marie Curie?",
-    "「ありがとう」を英語にして",
-    "新しいイヤホンがほしいなあ",
-    "Is this review positive? I loved every minute of it.",
-    "ありがとう、助かった",
-    "what should I eat in Osaka",
-    "will it rain in London this weekend?",
-)
 _CLIENTS = 4
+_ROUND = 10
+"""Turns of one conversation; then another one begins."""
 _STAGES = {Accepted: "say → accepted", Route: "→ route", Result: "→ result", Chunk: "→ first chunk", Final: "→ final"}
 
 
@@ -76,36 +68,47 @@ async def installation() -> AsyncIterator[tuple[Settings, list[Client]]]:
             await running
 
 
-async def one_by_one(client: Client, turns: int) -> dict[str, list[float]]:
-    """Milliseconds since the `say`, by stage, over `turns` turns sent one after another."""
-    times: dict[str, list[float]] = {name: [] for name in _STAGES.values()}
-    for number, text in zip(range(turns), itertools.cycle(TEXTS), strict=False):
+_CALLED = "→ final, where a function was called"
+
+
+def texts(settings: Settings) -> Iterator[str]:
+    """Turns of the labelled cases that need no dialogue before them, shuffled, each once before any comes again."""
+    alone = [case.text for case in load_cases(settings.cases) if not case.history]
+    Random(0).shuffle(alone)
+    return itertools.cycle(alone)
+
+
+async def one_by_one(client: Client, said: Iterable[str]) -> dict[str, list[float]]:
+    """Milliseconds since the `say`, by stage, of turns sent one after another."""
+    times: dict[str, list[float]] = {name: [] for name in [*_STAGES.values(), _CALLED]}
+    for number, text in enumerate(said):
         began = time.perf_counter()
         seen = set()
-        # A conversation of its own a round: what is measured does not depend on what was said before.
-        async for event in client.say(text, f"single-{number // len(TEXTS)}", timeout=30):
+        async for event in client.say(text, f"single-{number // _ROUND}", timeout=30):
             if type(event) not in seen:
                 seen.add(type(event))
                 times[_STAGES[type(event)]].append((time.perf_counter() - began) * 1000)
+        if Result in seen:
+            times[_CALLED].append(times[_STAGES[Final]][-1])
     return times
 
 
-async def at_once(clients: list[Client], turns: int, window: int) -> tuple[float, list[float]]:
+async def at_once(clients: list[Client], said: Iterable[str], window: int) -> tuple[float, list[float]]:
     """Turns a second, and milliseconds of each turn, with `window` turns on their way all the time."""
-    numbers = iter(range(turns))
+    numbered = enumerate(said)
     took: list[float] = []
 
     async def lane(lane_number: int) -> None:
-        for number in numbers:
+        for number, text in numbered:
             began = time.perf_counter()
             client = clients[lane_number % len(clients)]
-            final = await client.final(TEXTS[number % len(TEXTS)], f"many-{number}", timeout=60)
+            final = await client.final(text, f"many-{number}", timeout=60)
             assert final.text  # noqa: S101 - an empty reply would be no turn
             took.append((time.perf_counter() - began) * 1000)
 
     began = time.perf_counter()
     await asyncio.gather(*(lane(number) for number in range(window)))
-    return turns / (time.perf_counter() - began), took
+    return len(took) / (time.perf_counter() - began), took
 
 
 def processes(settings: Settings) -> dict[str, psutil.Process]:
@@ -130,15 +133,16 @@ def _row(name: str, times: list[float]) -> str:
 async def turn(arguments: argparse.Namespace) -> None:
     """Runs the whole measurement and prints it."""
     async with installation() as (settings, clients):
-        await one_by_one(clients[0], 20)
-        times = await one_by_one(clients[0], arguments.turns)
+        said = texts(settings)
+        await one_by_one(clients[0], itertools.islice(said, 20))
+        times = await one_by_one(clients[0], itertools.islice(said, arguments.turns))
         print("One turn after another, milliseconds since the say:\n")
         print("| stage | turns | p50 | p95 | p99 |\n| --- | --- | --- | --- | --- |")
         for name, found in times.items():
             print(_row(name, found))
         running = processes(settings)
         before = cpu(running)
-        rate, took = await at_once(clients, arguments.rate_turns, arguments.window)
+        rate, took = await at_once(clients, itertools.islice(said, arguments.rate_turns), arguments.window)
         print(f"\n{arguments.window} turns at once: {rate:.0f} turns a second over {len(took)} turns\n")
         print("| | turns | p50 | p95 | p99 |\n| --- | --- | --- | --- | --- |")
         print(_row("turn under load, ms", took))

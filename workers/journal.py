@@ -14,10 +14,12 @@ from typing import Any
 
 from agent import topics
 from agent.bus import Bus, Unfit
+from agent.credentials import Credentials
 from agent.language import detect
 from agent.messages import Accepted, Final, Lang, Result, Route, Say, Status, Turn
 from agent.presence import Presence
 from agent.replies import texts
+from agent.seal import Seal, SealError
 from agent.settings import Settings
 from agent.turns import Key, TurnStore
 from agent.worker import Worker, main
@@ -42,10 +44,15 @@ class _Open:
 
 
 class Journal(Worker):
-    """Writes down, accepts, sends, records, sends again, gives up."""
+    """Writes down, accepts, sends, records, sends again, gives up.
 
-    def __init__(self, bus: Bus, settings: Settings) -> None:
+    Args:
+        seal: opens the context of results.
+    """
+
+    def __init__(self, bus: Bus, settings: Settings, seal: Seal) -> None:
         super().__init__(bus, settings)
+        self._seal = seal
         self._presence = Presence(bus, self._worker_came)
         self._open: dict[Key, _Open] = {}
         self._waiting: dict[tuple[str, str], deque[Turn]] = {}
@@ -89,7 +96,8 @@ class Journal(Worker):
         accepted = Accepted(turn_id=key.turn_id)
         sending = [self.bus.send(topics.ACCEPTED, accepted, client=key.client, conversation=key.conversation)]
         if (opened := self._open.get(key)) is not None and opened.due == 0:
-            sending.append(self._send(opened))
+            # First, since it is what the reply waits for.
+            sending.insert(0, self._send(opened))
         await asyncio.gather(*sending)
 
     async def _accept(self, key: Key, text: str, lang: Lang, said_at: datetime | None) -> None:
@@ -122,7 +130,18 @@ class Journal(Worker):
 
     async def _result(self, result: Result, levels: dict[str, str]) -> None:
         key = Key(levels["client"], levels["conversation"], str(result.context.get("turn_id", "")))
-        if (opened := self._open.get(key)) is None or opened.function != result.function:
+        if (opened := self._open.get(key)) is None:
+            return
+        if opened.function is None:
+            # It overtook its route: the router sends the call first, since the reply waits for that.
+            try:
+                route = self._seal.open(result.context, result.call_id, result.function)
+            except SealError:
+                return  # no call of ours; the chat worker says so
+            if Key.of(route.turn) != key:
+                return
+            self._store.routed(key, route)
+        elif opened.function != result.function:
             return
         self._progress(opened, "chat", result.function)
         self._store.resulted(key, result)
@@ -231,5 +250,10 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def make(bus: Bus, settings: Settings) -> Journal:
+    """A journal with this installation's key."""
+    return Journal(bus, settings, Seal(Credentials(settings).bus_key()))
+
+
 if __name__ == "__main__":
-    main(Journal, "journal", "journal")
+    main(make, "journal", "journal")

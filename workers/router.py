@@ -65,8 +65,8 @@ class RouterWorker(Worker):
                 return False
             await self._presence.changed(_RETRY_S)
         call = self._make_call(function, decision, route)
-        # Written in this order on one connection, so the journal has the route before any result.
-        _, taken = await asyncio.gather(self._send_route(route), self._send_call(call))
+        # The call first: the reply waits for it, and what listens to routes would take the processor from its worker.
+        taken, _ = await asyncio.gather(self._send_call(call), self._send_route(route))
         while not taken and asyncio.get_running_loop().time() < until:
             # Nobody is subscribed: a worker without status and session, perhaps about to come back.
             await self._presence.changed(_RETRY_S)

@@ -6,6 +6,7 @@ each sees twice the cases.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 
@@ -39,6 +40,8 @@ _FIELDS: Mapping[str, str] = {
 PARAMS = {"c1": 0.05, "c2": 0.1, "max_iterations": 60, "feature.possible_transitions": True}
 _MOST_TOKENS = 400
 _COPIES = 2
+_KEPT = 512
+"""Messages of dialogues come again with every turn; what was found in them is kept."""
 _LEAST = 0.15
 """A span that is at least this likely is taken where no likelier labelling has any."""
 
@@ -62,6 +65,7 @@ class Tagger:
     def __init__(self, fields: Mapping[str, bytes], gazetteer: Gazetteer) -> None:
         """Opens the fields, each the bytes of a crfsuite model."""
         self._gazetteer = gazetteer
+        self._kept: Callable[[str, str, str, bool], list[Span]] = lru_cache(_KEPT)(self._find)
         self._taggers: dict[str, pycrfsuite.Tagger] = {}
         self._fields = dict(fields)  # crfsuite reads out of this memory
         for name, content in self._fields.items():
@@ -77,12 +81,17 @@ class Tagger:
             text: the message.
             role: the turn itself, or whose message before it.
         """
-        return self._found(function, text, role)[0]
+        return self._kept(function, text, role, False)
 
     def guess(self, function: str, text: str, role: str = TURN) -> list[Span]:
         """The same; where the likeliest reading has no span, the likeliest span."""
+        return self._kept(function, text, role, True)
+
+    def _find(self, function: str, text: str, role: str, guessing: bool) -> list[Span]:
         found, cut = self._found(function, text, role)
-        return found or (_likeliest(cut, self._taggers[_FIELDS[function]], SPANS[function].values()) if cut else [])
+        if found or cut is None or not guessing:
+            return found
+        return _likeliest(cut, self._taggers[_FIELDS[function]], SPANS[function].values())
 
     def _found(self, function: str, text: str, role: str) -> tuple[list[Span], Tokens | None]:
         name = _FIELDS.get(function, "")
