@@ -142,9 +142,14 @@ class MqttBus(Bus):
     async def _start(self) -> None:
         self._loop_task = asyncio.create_task(self._stay_connected(), name=f"{self.client_id}[connection]")
         waiting = asyncio.create_task(self.connected.wait())
-        await asyncio.wait({self._loop_task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if self._loop_task.done():
+        try:
+            await asyncio.wait({self._loop_task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await self._stop()
+            raise
+        finally:
             waiting.cancel()
+        if self._loop_task.done():
             await self._loop_task
 
     async def _stop(self) -> None:
@@ -169,9 +174,9 @@ class MqttBus(Bus):
     async def _stay_connected(self) -> None:
         delay = _FIRST_DELAY_S
         while True:
+            # What waited for us comes before the subscriptions are confirmed, and is acknowledged to this one.
+            client = self._connection = self._new_client()
             try:
-                # What waited for us comes before the subscriptions are confirmed, and is acknowledged to this one.
-                client = self._connection = self._new_client()
                 async with client:
                     await self._set_up(client)
                     delay = _FIRST_DELAY_S
@@ -187,6 +192,8 @@ class MqttBus(Bus):
                 log.info("No connection to %s:%d: %s", self._address.host, self._address.port, error)
             finally:
                 self._lose()
+                # Neither paho nor aiomqtt closes a connection that was given up before the broker confirmed it.
+                client._client._sock_close()  # noqa: SLF001
             await asyncio.sleep(delay * random.uniform(0.5, 1.5))
             delay = min(delay * 2, _LONGEST_DELAY_S)
 
@@ -224,6 +231,7 @@ class MqttBus(Bus):
         raw.on_message = self._on_message(client)
         raw.on_publish = self._on_publish
         raw.on_disconnect = self._on_disconnect(client)
+        raw.on_socket_open = self._on_open(client, asyncio.get_running_loop())
         if not address.tls:
             # TLS gathers by itself, and its sockets are none of ours.
             raw.on_socket_register_write = self._on_ready_to_write(asyncio.get_running_loop())
@@ -232,6 +240,22 @@ class MqttBus(Bus):
             raw._create_socket_connection = lambda: BufferedSocket.adopt(connect())  # type: ignore[method-assign]  # noqa: SLF001
         logging.getLogger("agent.mqtt.client").setLevel(logging.CRITICAL)
         return client
+
+    def _on_open(self, client: aiomqtt.Client, loop: asyncio.AbstractEventLoop) -> Callable[..., None]:
+        """As aiomqtt does, but a connection that nobody waits for any more is closed.
+
+        A thread opens it, which a cancellation does not reach.
+        """
+
+        def close_if_given_up() -> None:
+            if self._connection is not client:
+                client._client._sock_close()  # noqa: SLF001
+
+        def opened(*arguments: Any) -> None:
+            client._on_socket_open(*arguments)  # noqa: SLF001
+            loop.call_soon_threadsafe(close_if_given_up)
+
+        return opened
 
     def _on_disconnect(self, client: aiomqtt.Client) -> Callable[..., None]:
         """As aiomqtt does, but a connection that ends before it stands is noticed at once, not after a timeout."""

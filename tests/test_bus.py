@@ -1,8 +1,10 @@
 """What every bus promises, in memory and on a real mosquitto; and what only a real one can show."""
 
 import asyncio
+import contextlib
 import signal
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -373,3 +375,42 @@ async def test_large_messages_pass_a_full_socket(mosquitto: Mosquitto, settings:
         await asyncio.gather(*(client.send(topics.SAY, say, client="cli-0", conversation="c") for _ in range(20)))
         for _ in range(20):
             await next_of(got)
+
+
+@pytest.mark.parametrize("opening", [True, False], ids=["while it opens", "before it is confirmed"])
+async def test_connection_that_is_given_up_is_closed(opening: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bus that is cancelled before the broker let it in leaves no connection behind, however far it had come."""
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    asked = asyncio.Event()
+    go_on = threading.Event()
+    connect = socket.create_connection
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A broker that never answers."""
+        asked.set()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        ended.set_result(None)
+
+    def slow(*arguments: Any, **others: Any) -> socket.socket:
+        sock = connect(*arguments, **others)
+        go_on.wait(PATIENCE_S)
+        return sock
+
+    monkeypatch.setattr(socket, "create_connection", slow)
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    bus = MqttBus("cli-0", "client", Address(host="127.0.0.1", port=server.sockets[0].getsockname()[1]))
+    if not opening:
+        go_on.set()
+    starting = asyncio.create_task(bus.__aenter__())
+    async with asyncio.timeout(PATIENCE_S):
+        await asked.wait()
+        if not opening:
+            while bus._connection is None or bus._connection._client.socket() is None:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.wait({starting})
+        go_on.set()
+        await ended
+    server.close()
