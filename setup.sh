@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Sets FuncGemma up: virtual environment, packages, mosquitto, and what the router learns. Can be run again.
 #
-#   ./setup.sh          what is needed to run
-#   ./setup.sh --dev    and to test
+#   ./setup.sh                    what is needed to run
+#   ./setup.sh --dev              and to test
+#   ./setup.sh --models [--yes]   and Ollama with the models; --yes: without asking
 #
 # PYTHON names the interpreter (3.11 or newer) where `python3` is an older one.
 set -o errexit -o nounset -o pipefail
@@ -31,7 +32,7 @@ make_environment() {
         "$python" -m venv .venv 2>/dev/null || fail "$python has no venv module; on Debian: apt install python3-venv"
     fi
     local what=.
-    [ "${1:-}" = --dev ] && what='.[dev]'
+    [ -n "$dev" ] && what='.[dev,train]'
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$what" >"$log" 2>&1 \
         || { tail -5 "$log" >&2; fail "the packages could not be installed; the whole log: $log"; }
 }
@@ -99,9 +100,117 @@ install_mosquitto() {
   Debian, Ubuntu: sudo apt install mosquitto    Fedora: sudo dnf install mosquitto    macOS: brew install mosquitto"
 }
 
-make_environment "$@"
+# ---- Ollama and its models; without them FuncGemma answers all the same, with less to say
+
+# Prints how Ollama is (good, old, away; elsewhere: away, and on another computer) and its address.
+look_for_ollama() {
+    .venv/bin/python - <<'EOF'
+import asyncio
+
+from agent.model_command import is_here
+from agent.model_shelf import is_too_old
+from agent.ollama import Ollama, OllamaError
+from agent.settings import settings
+
+
+async def look() -> str:
+    async with Ollama(settings().ollama_url) as ollama:
+        try:
+            return "old" if is_too_old(await ollama.version()) else "good"
+        except OllamaError:
+            return "away" if is_here(settings()) else "elsewhere"
+
+
+print(asyncio.run(look()), settings().ollama_url)
+EOF
+}
+
+agreed() {
+    [ -n "$yes" ] && return
+    [ -t 0 ] || return 1
+    local answer
+    read -r -p "$1 [y/N] " answer
+    case $answer in [Yy] | [Yy]es) return 0 ;; *) return 1 ;; esac
+}
+
+# Also brings an old one up to date.
+install_ollama() {
+    local script=https://ollama.com/install.sh file
+    if command -v brew >/dev/null && { [ "$(uname -s)" = Darwin ] || brew list ollama >/dev/null 2>&1; }; then
+        say "Installing Ollama with Homebrew ..."
+        { brew upgrade --quiet ollama || brew install --quiet ollama; } >>"$log" 2>&1 ||
+            { tail -3 "$log" >&2; fail "Homebrew could not install Ollama; see $log"; }
+    elif [ "$(uname -s)" = Linux ] && agreed "Run Ollama's own install script ($script)? It may ask for your password."; then
+        file=$(mktemp)
+        curl -fsSL -o "$file" "$script" || fail "$script can't be reached. Is there a network (and curl)?"
+        sh "$file" || { rm -f "$file"; fail "Ollama's script failed, see above. By hand: ollama.com/download"; }
+        rm -f "$file"
+    elif [ "$(uname -s)" = Linux ]; then
+        fail "Ollama is not installed, or too old. Install it with:  curl -fsSL $script | sh
+  or agree to that with:  ./setup.sh --models --yes"
+    else
+        fail "Ollama is not installed, or too old. Get it from ollama.com/download, then run: ./setup.sh --models"
+    fi
+}
+
+stop_ollama() {
+    if [ "$(uname -s)" = Darwin ] && command -v brew >/dev/null; then
+        brew services stop ollama >>"$log" 2>&1 || true
+    elif command -v systemctl >/dev/null && may_be_root; then
+        as_root systemctl stop ollama >>"$log" 2>&1 || true
+    fi
+}
+
+start_ollama() {
+    say "Starting Ollama ..."
+    if [ "$(uname -s)" = Darwin ] && command -v brew >/dev/null && brew list ollama >/dev/null 2>&1; then
+        brew services start ollama >>"$log" 2>&1 || true
+    elif command -v systemctl >/dev/null && systemctl cat ollama >/dev/null 2>&1 && may_be_root; then
+        as_root systemctl start ollama >>"$log" 2>&1 || true
+    else
+        OLLAMA_HOST=$1 nohup ollama serve >.venv/ollama.log 2>&1 </dev/null &
+    fi
+    local tries
+    for tries in $(seq 30); do
+        [[ $(look_for_ollama) == away* ]] || return 0
+        sleep 1
+    done
+    fail "Ollama does not answer after $tries seconds. Start it yourself with: ollama serve"
+}
+
+set_up_models() {
+    local state url
+    read -r state url < <(look_for_ollama)
+    case $state in
+        elsewhere) fail "Ollama does not answer at $url; start it on that computer, or unset FUNCGEMMA_OLLAMA_URL." ;;
+        away) command -v ollama >/dev/null || install_ollama ;;
+        old)
+            say "This Ollama is too old for functiongemma."
+            install_ollama
+            stop_ollama
+            ;;
+    esac
+    read -r state url < <(look_for_ollama)
+    [ "$state" != away ] || start_ollama "$url"
+    read -r state url < <(look_for_ollama)
+    [ "$state" = good ] || fail "The old Ollama is still running. Stop it, then run again: ./setup.sh --models"
+    .venv/bin/funcgemma models --pull ${yes:+--yes}
+}
+
+dev='' models='' yes=''
+for option in "$@"; do
+    case $option in
+        --dev) dev=yes ;;
+        --models) models=yes ;;
+        --yes) yes=yes ;;
+        *) fail "there is no option $option; there are --dev, --models and --yes" ;;
+    esac
+done
+
+make_environment
 install_mosquitto
 .venv/bin/python -m agent.routing.embedded >>"$log" 2>&1 || { tail -3 "$log" >&2; fail "the router could not learn; see $log"; }
 .venv/bin/python -c 'from agent.credentials import Credentials; from agent.settings import settings; Credentials(settings()).prepare()'
-if [ "${1:-}" = --dev ]; then touch .venv/ready-dev; fi
+if [ -n "$dev" ]; then touch .venv/ready-dev; fi
 touch .venv/ready
+if [ -n "$models" ]; then set_up_models; fi

@@ -23,6 +23,7 @@ from agent.client import Client, NoAnswer
 from agent.credentials import CredentialError, Credentials
 from agent.entry import operator, started, with_client
 from agent.mqtt import MqttBus
+from agent.ollama import OllamaError
 from agent.presence import Presence
 from agent.settings import PROJECT, Settings, settings
 from agent.supervisor import ROLES, Supervisor, SupervisorError, environment, is_ready, running
@@ -34,7 +35,7 @@ class UsageError(Exception):
     """Raised when a command can't do what it was asked; the message says what to do."""
 
 
-_PLAIN = (UsageError, SupervisorError, CredentialError, BrokerMissing, BusError, NoAnswer)
+_PLAIN = (UsageError, SupervisorError, CredentialError, BrokerMissing, BusError, NoAnswer, OllamaError)
 
 
 def main() -> None:
@@ -97,7 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     made = command("worker", _worker, "Run one worker: a role, or a Python file with a function.")
     made.add_argument("what", metavar="ROLE-OR-FILE", help=f"{', '.join(ROLES)} or my_function.py")
     made.add_argument("--slot", type=int, default=0, help="number of this worker among those of its role")
-    command("models", _models, "How to get the models.")
+    made = command("models", _models, "Show which models are there; exit status 0 where none is missing.")
+    made.add_argument("--data", action="store_true", help="with the model that writes labelled cases")
+    made.add_argument("--yes", action="store_true", help="pull without asking")
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--pull", action="store_true", help="download what is missing")
+    which.add_argument("--unload", nargs="*", metavar="NAME", help="free memory of these models, or of all")
     return parser
 
 
@@ -329,13 +335,14 @@ def _worker(arguments: argparse.Namespace, settings: Settings) -> int:
     os.execv(sys.executable, [sys.executable, "-m", f"workers.{module}", *options])  # noqa: S606 - our own module
 
 
-def _models(_arguments: argparse.Namespace, _settings: Settings) -> int:
-    print(
-        "This version answers without models. The router model (functiongemma) and the chat model (gemma3:4b) run on\n"
-        "Ollama: install it from ollama.com, then: ollama pull functiongemma && ollama pull gemma3:4b\n"
-        "The version that uses them is the next one; see CHANGELOG.md."
-    )
-    return 0
+def _models(arguments: argparse.Namespace, settings: Settings) -> int:
+    from agent import model_command  # noqa: PLC0415 - looks at memory and disk, for this command only
+
+    if arguments.unload is not None:
+        return model_command.let_go(settings, arguments.unload)
+    if arguments.pull:
+        return model_command.fetch(settings, data=arguments.data, yes=arguments.yes)
+    return model_command.show(settings, data=arguments.data)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ class Prompted(Dialogue):
         """Greets, then answers until they leave."""
         self._screen.line(phrase("greeting", self._lang), DIM)
         self._spawn(self._show_notices())
+        self._spawn(self._mind_models(self._above))
         warned = False
         try:
             while True:
@@ -162,13 +163,11 @@ class Prompted(Dialogue):
 
     async def _show_notices(self) -> None:
         async for notice in self._client.notices():
-            text = f"🔔 {one_line(notice.text)}"
+            await self._above(f"🔔 {one_line(notice.text)}")
 
-            def show(text: str = text) -> None:
-                self._screen.line(text, YELLOW)
-
-            # Above the prompt where there is one, otherwise right here.
-            await run_in_terminal(show)
+    async def _above(self, text: str) -> None:
+        """Shows a line above the prompt where there is one, otherwise right here."""
+        await run_in_terminal(lambda: self._screen.line(text, YELLOW))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -9,19 +9,21 @@ import itertools
 import re
 import unicodedata
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from agent.bus import Bus, BusError
 from agent.client import Client, Event
 from agent.messages import Accepted, Chunk, Final, Lang, Result, Route
+from agent.model_notes import ModelNotes
 from agent.phrases import language, phrase, waiting
 from agent.settings import Settings
 from agent.transcript import DIM, Reply, Screen, cut, encodable, one_line
 
 PROMPT = "> "
 _PATIENCE_S = 1.0
+_LOOK_S = 2.0
 _LONGEST_SHOWN = 40
 _LONGEST_DESCRIPTION = 72
 _BARE = {"history": "/history", "quit": "/quit", "exit": "/quit"}
@@ -80,6 +82,15 @@ class Dialogue:
         self._lang: Lang = language(settings)
         self._patience_s = patience_s
         self._said: list[tuple[str, str]] = []
+        self._notes = ModelNotes(self._lang)
+
+    async def _mind_models(self, tell: Callable[[str], Awaitable[None]]) -> None:
+        """Tells for ever what becomes of the models, each change once."""
+        presence = self._client.presence
+        while True:
+            for note in self._notes.update(presence.statuses):
+                await tell(one_line(note))
+            await presence.changed(_LOOK_S)
 
     # ---- what is typed
 

@@ -194,6 +194,10 @@ class MqttBus(Bus):
                 self._lose()
                 # Neither paho nor aiomqtt closes a connection that was given up before the broker confirmed it.
                 client._client._sock_close()  # noqa: SLF001
+                ended = client._disconnected  # noqa: SLF001
+                if ended.done() and not ended.cancelled():
+                    # Looked at, or asyncio complains that nobody did.
+                    ended.exception()
             await asyncio.sleep(delay * random.uniform(0.5, 1.5))
             delay = min(delay * 2, _LONGEST_DELAY_S)
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, TextIO
 
 from agent.client import NoAnswer
-from agent.dialogue import PROMPT, Dialogue, Turn, since
+from agent.dialogue import PROMPT, Dialogue, Turn, end, since
 from agent.transcript import Screen, stages
 
 _SLACK_S = 60.0
@@ -30,9 +30,16 @@ class Piped(Dialogue):
 
     async def run(self, source: AsyncIterator[str]) -> None:
         """Answers line by line until the end or `quit`."""
-        async for line in source:
-            if line.strip() and not await self.handle(line):
-                return
+        minding = asyncio.create_task(self._mind_models(self._tell), name="piped[models]")
+        try:
+            async for line in source:
+                if line.strip() and not await self.handle(line):
+                    return
+        finally:
+            await end(minding)
+
+    async def _tell(self, text: str) -> None:
+        self._errors.line(text)
 
     async def handle(self, typed: str) -> bool:
         """Shows the line, then does what it asks for."""

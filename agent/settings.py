@@ -57,12 +57,45 @@ class Settings(BaseSettings):
     journal_sync: Literal["full", "normal"] = Field("full", description="fsync on each commit (full) or not (normal)")
 
     # ---- routing
-    router: Literal["embedded"] = Field("embedded", description="which router decides")
+    router: Literal["auto", "embedded", "functiongemma", "cascade", "peft"] = Field(
+        "auto",
+        description="which router decides; auto: the cascade where Ollama and its model are there, else embedded",
+    )
     cases: Path = Field(PROJECT / "data" / "test", description="labelled cases that the embedded router learns from")
     router_models: Path = Field(PROJECT / "data" / "run" / "router", description="what the embedded router has learned")
     threshold: float = Field(0.5, description="least confidence for a call, 0 to 1")
+    router_model: str = Field("functiongemma", description="the router's model on Ollama")
+    router_mode: Literal["auto", "inline", "tools", "raw"] = Field(
+        "auto", description="how FunctionGemma is asked through Ollama; auto: what a probe finds to be answered well"
+    )
+    router_s: float = Field(
+        4.0, description="a turn's route from a model may take this long, then the embedded one stands"
+    )
+    shortlist: int = Field(3, description="functions that the cascade lets FunctionGemma choose from")
+    peft_base: str = Field(
+        "google/functiongemma-270m-it", description="base model of the peft router: folder or hub name"
+    )
+    peft_adapter: Path | None = Field(None, description="folder of a LoRA adapter for the peft router")
+    peft_device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="where the peft router computes")
+    peft_spans: bool = Field(True, description="hold free text that the peft router fills in to spans of the dialogue")
+
+    # ---- models on Ollama
+    ollama_url: str = Field("http://127.0.0.1:11434", description="where Ollama listens")
+    chat_model: str = Field("gemma3:4b", description="the model that replies")
+    data_model: str = Field("qwen2.5:7b", description="the model that writes labelled cases")
+    num_ctx: int = Field(4096, description="context of the models, tokens; changing it makes Ollama load them anew")
+    keep_alive: str = Field("30m", description="how long Ollama keeps a model in memory")
+    look_s: float = Field(5.0, description="how often workers look whether Ollama and its models are there")
+    first_token_s: float = Field(
+        120.0, description="longest wait for a reply's first token: the model may have to load"
+    )
+    next_token_s: float = Field(30.0, description="longest wait for each further token")
 
     # ---- replies
+    replier: Literal["auto", "offline"] = Field(
+        "auto", description="auto: the chat model where it is there, else offline"
+    )
+    reply_tokens: int = Field(512, description="longest reply of the chat model, tokens")
     chunk_chars: int = Field(60, description="characters in a chunk of an offline reply")
 
     # ---- functions

@@ -17,6 +17,7 @@ from agent.broker import BrokerMissing
 from agent.bus import Bus, BusError
 from agent.credentials import CredentialError, Credentials
 from agent.mqtt import MqttBus
+from agent.routing import RouterError
 from agent.settings import Settings, settings
 from agent.topics import Role
 
@@ -41,6 +42,11 @@ class Worker:
     def details(self) -> dict[str, Any]:
         """What its status tells beside the role."""
         return {"pid": os.getpid(), "version": __version__}
+
+    async def tell(self) -> None:
+        """Tells its status anew where the details have changed; without a bus the next connection does."""
+        if self.bus.connected.is_set():
+            await self.bus.announce(**self.details)
 
     async def prepare(self) -> None:
         """Loads what it needs, before the bus connects."""
@@ -163,7 +169,7 @@ def run(make: Callable[[], Worker]) -> None:
 
     try:
         uvloop.run(until_stopped())
-    except (BusError, CredentialError, BrokerMissing) as error:
+    except (BusError, CredentialError, BrokerMissing, RouterError) as error:
         if settings().debug:
             raise
         sys.exit(str(error))

@@ -21,6 +21,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from agent.language import detect
 from agent.messages import Card, Example, Lang
 from agent.settings import Settings
+from functions.chat_model import ChatModel
 from functions.web import Web
 
 _JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -83,6 +84,7 @@ class Context:
         lang: language to answer in.
         said_at: when the user said it, with the user's offset; "tomorrow" is relative to this.
         client: who asked; `conversation` which dialogue. Notifications go there.
+        chat: the chat model, where there is one.
     """
 
     call_id: str
@@ -92,6 +94,7 @@ class Context:
     conversation: str
     settings: Settings
     web: Web
+    chat: ChatModel
 
     def say(self, *, ja: str, en: str) -> str:
         """The text in the language of the turn."""
@@ -107,6 +110,7 @@ class Function:
     """A registered function: its card and how to call it.
 
     Attributes:
+        limit_s: longest run, seconds, where it is another than the setting `function_s`.
         service: an async generator that yields notifications; it runs as long as the function is hosted. A
             notification has been delivered when the generator is resumed.
     """
@@ -116,6 +120,7 @@ class Function:
     run: Callable[..., Awaitable[Any]]
     wants_context: str | None
     service: Service | None = None
+    limit_s: float | None = None
 
     async def call(self, arguments: Mapping[str, Any], context: Context) -> FunctionResult:
         """Calls the function.
@@ -141,7 +146,7 @@ _registry: dict[str, Function] = {}
 
 
 def function(
-    *, examples: Sequence[ExampleLike] = (), name: str | None = None, version: str = "1"
+    *, examples: Sequence[ExampleLike] = (), name: str | None = None, version: str = "1", limit_s: float | None = None
 ) -> Callable[[Callable[..., Awaitable[Any]]], Function]:
     """Registers an async function with the assistant.
 
@@ -149,6 +154,7 @@ def function(
         examples: sentences that call it, ja and en, plain or with their arguments; the router learns from them.
         name: its name on the bus, by default the function's.
         version: shown on the card.
+        limit_s: longest run in seconds, where a model works for it; by default the setting `function_s`.
 
     Raises:
         TypeError: a parameter has no type, or one that a card can't express.
@@ -166,7 +172,7 @@ def function(
             examples=[_example(example) for example in examples],
             version=version,
         )
-        made = Function(called, card, run, wants_context)
+        made = Function(called, card, run, wants_context, limit_s=limit_s)
         _registry[called] = made
         return made
 
@@ -177,7 +183,7 @@ def load(names: Sequence[str] | None = None) -> dict[str, Function]:
     """Imports the modules of this package and gives what they register, by name."""
     package = sys.modules[__package__ or "functions"]
     for module in pkgutil.iter_modules(package.__path__):
-        if module.name not in ("registry", "web"):
+        if module.name not in ("chat_model", "registry", "web"):
             importlib.import_module(f"functions.{module.name}")
     return {key: value for key, value in sorted(_registry.items()) if names is None or key in names}
 

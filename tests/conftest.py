@@ -64,7 +64,7 @@ class Mosquitto:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of an installation of the test's own, without network."""
-    return Settings(home=tmp_path / "home", port=free_port(), offline=True)
+    return Settings(home=tmp_path / "home", port=free_port(), offline=True, ollama_url="http://127.0.0.1:9")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from agent.settings import PROJECT, Settings
 from functions import celebrity_info as module
 from functions._people import Day, age, alike, find, fold, people, suggest
 from functions._people_text import latest, section, sentences, split
+from functions.chat_model import ChatModel
 from functions.registry import Context, FunctionError, FunctionResult
 from functions.web import Web
 
@@ -193,7 +194,7 @@ async def _ask(name: str, kind: str | None = None, *, lang: Lang = "ja", url: st
         wikidata_url=url or "http://127.0.0.1:9",
     )
     async with Web(settings) as client:
-        context = Context("c1", lang, SAID_AT, "t", "t", settings, client)
+        context = Context("c1", lang, SAID_AT, "t", "t", settings, client, ChatModel(settings))
         arguments = {"person_name": name} | ({"info_type": kind} if kind else {})
         return await module.celebrity_info.call(arguments, context)
 

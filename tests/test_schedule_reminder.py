@@ -19,6 +19,7 @@ from agent.messages import Lang
 from agent.settings import PROJECT, Settings
 from functions._reminder_words import likeness
 from functions._reminders import Reminders
+from functions.chat_model import ChatModel
 from functions.registry import Context, FunctionError, FunctionResult, Notification
 from functions.schedule_reminder import due, schedule_reminder
 from functions.web import Web
@@ -52,13 +53,13 @@ class Desk:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", offline=True)
+    return Settings(home=tmp_path / "home", offline=True, replier="offline")
 
 
 @pytest.fixture
 async def desk(settings: Settings) -> AsyncIterator[Desk]:
     async with Web(settings) as web:
-        yield Desk(Context("c0", "ja", NOW, "alice", "talk", settings, web))
+        yield Desk(Context("c0", "ja", NOW, "alice", "talk", settings, web, ChatModel(settings)))
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The sentences and their labels were written before the lexicon was run on them."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,9 +11,11 @@ import pytest
 from agent.messages import Lang
 from agent.settings import Settings
 from functions import _lexicon
+from functions.chat_model import ChatModel
 from functions.registry import Context, FunctionError, FunctionResult
 from functions.sentiment_label import sentiment_label
 from functions.web import Web
+from tests.ollama_server import OllamaServer, Reply
 
 BASIC_JA = [
     ("昇進が決まって本当に嬉しい！", "positive"),
@@ -163,12 +166,21 @@ DETAILED = [
 
 def context(web: Web, settings: Settings, lang: Lang) -> Context:
     said_at = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
-    return Context(call_id="c1", lang=lang, said_at=said_at, client="t", conversation="t", settings=settings, web=web)
+    return Context(
+        call_id="c1",
+        lang=lang,
+        said_at=said_at,
+        client="t",
+        conversation="t",
+        settings=settings,
+        web=web,
+        chat=ChatModel(settings),
+    )
 
 
 @pytest.fixture
 async def contexts(tmp_path: Path) -> AsyncIterator[dict[Lang, Context]]:
-    settings = Settings(home=tmp_path, offline=True)
+    settings = Settings(home=tmp_path, offline=True, replier="offline")
     async with Web(settings) as web:
         yield {"ja": context(web, settings, "ja"), "en": context(web, settings, "en")}
 
@@ -290,3 +302,20 @@ def test_card_has_examples_in_both_languages() -> None:
     assert {example.lang for example in card.examples} == {"ja", "en"}
     assert 8 <= len(card.examples) <= 12
     assert card.parameters["properties"]["granularity"]["enum"] == ["basic", "detailed"]
+
+
+async def test_model_reads_what_has_no_word_of_feeling(contexts: dict[Lang, Context]) -> None:
+    """Irony is beyond a lexicon; what the lexicon reads, and a cry for help, need no model."""
+    async with OllamaServer() as server:
+        said = '{"polarity": "negative", "emotion": "disappointment"}'
+        server.install("gemma3:4b", reply=lambda _body: Reply([said]))
+        settings = contexts["en"].settings.model_copy(update={"replier": "auto", "ollama_url": server.url})
+        async with ChatModel(settings) as chat:
+            context = replace(contexts["en"], settings=settings, chat=chat)
+            result = await label(context, "The zip broke on day two", granularity="basic")
+            assert (result.data["label"], result.data["emotion"]) == ("negative", "disappointment")
+            await label(context, "I am so happy with it", granularity="basic")
+            await label(context, "I want to die")
+            assert len(server.bodies("/api/chat")) == 1
+            server.remove("gemma3:4b")
+            assert (await label(context, "The zip broke on day two")).data["label"] == "neutral"

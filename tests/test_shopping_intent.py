@@ -12,6 +12,7 @@ import pytest
 from agent.messages import Lang
 from agent.settings import Settings
 from functions import _shopping_guide
+from functions.chat_model import ChatModel
 from functions.registry import Context, FunctionError, FunctionResult
 from functions.shopping_intent import shopping_intent
 from functions.web import Web
@@ -53,11 +54,18 @@ NAMED_IN_THE_TASK = {
 
 @asynccontextmanager
 async def _context(tmp_path: Path, lang: Lang) -> AsyncIterator[Context]:
-    settings = Settings(home=tmp_path, offline=True)
+    settings = Settings(home=tmp_path, offline=True, replier="offline")
     said = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
     async with Web(settings) as session:
         yield Context(
-            call_id="c1", lang=lang, said_at=said, client="t", conversation="t", settings=settings, web=session
+            call_id="c1",
+            lang=lang,
+            said_at=said,
+            client="t",
+            conversation="t",
+            settings=settings,
+            web=session,
+            chat=ChatModel(settings),
         )
 
 

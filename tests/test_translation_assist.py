@@ -1,10 +1,12 @@
-"""Translation by the phrasebook, and the seam for a model."""
+"""Translation by the phrasebook, and by the chat model."""
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,20 +14,29 @@ import pytest
 from agent.messages import Lang
 from agent.settings import PROJECT, Settings
 from functions import _languages, _phrasebook
+from functions.chat_model import ChatModel
 from functions.registry import Context, FunctionError, FunctionResult
-from functions.translation_assist import TranslatorError, seam, translation_assist
+from functions.translation_assist import translation_assist
 from functions.web import Web
+from tests.ollama_server import OllamaServer, Reply
 
 
 @pytest.fixture
 async def contexts(tmp_path: Path) -> AsyncIterator[dict[Lang, Context]]:
-    settings = Settings(home=tmp_path, offline=True)
+    settings = Settings(home=tmp_path, offline=True, replier="offline")
     said_at = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
     async with Web(settings) as web:
 
         def made(lang: Lang) -> Context:
             return Context(
-                call_id="c1", lang=lang, said_at=said_at, client="t", conversation="t", settings=settings, web=web
+                call_id="c1",
+                lang=lang,
+                said_at=said_at,
+                client="t",
+                conversation="t",
+                settings=settings,
+                web=web,
+                chat=ChatModel(settings),
             )
 
         yield {"ja": made("ja"), "en": made("en")}
@@ -161,37 +172,71 @@ async def test_nothing_to_do_is_asked_for(contexts: dict[Lang, Context], text: s
     assert caught.value.code == "invalid"
 
 
-class FakeTranslator:
-    def __init__(self, answer: str | None) -> None:
-        self.answer = answer
-        self.asked: list[tuple[str, str | None, str]] = []
+@pytest.fixture
+async def modelled(contexts: dict[Lang, Context]) -> AsyncIterator[tuple[Context, OllamaServer]]:
+    """A turn whose functions have a chat model."""
+    context = contexts["en"]
+    async with OllamaServer() as server:
+        settings = context.settings.model_copy(
+            update={"replier": "auto", "ollama_url": server.url, "look_s": 60.0, "num_ctx": 1024}
+        )
+        async with ChatModel(settings) as chat:
+            yield replace(context, settings=settings, chat=chat), server
 
-    async def translate(self, text: str, *, source: str | None, target: str) -> str:
-        self.asked.append((text, source, target))
-        if self.answer is None:
-            raise TranslatorError
-        return self.answer
+
+def answering(text: str) -> Callable[[dict[str, Any]], Reply]:
+    """A model that says one thing, in two pieces."""
+    return lambda _body: Reply([text[:9], text[9:]])
 
 
-async def test_model_translates_where_there_is_one(
-    contexts: dict[Lang, Context], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake = FakeTranslator(" Le colis arrive vendredi. ")
-    monkeypatch.setattr(seam, "translator", fake)
-    result = await translate(contexts["en"], "The parcel arrives on Friday", "fr")
-    assert fake.asked == [("The parcel arrives on Friday", "en", "fr")]
+async def test_model_translates_where_there_is_one(modelled: tuple[Context, OllamaServer]) -> None:
+    """It is held to a form, told both languages, and shares the context size with the replies."""
+    context, server = modelled
+    server.install("gemma3:4b", reply=answering('{"translation": " Le colis arrive vendredi. "}'))
+    result = await translate(context, "The parcel arrives on Friday", "fr")
     assert result.data["translation"] == "Le colis arrive vendredi."
-    assert result.data["match"] == "model"
+    assert (result.data["match"], result.data["source_language"]) == ("model", "en")
+    (body,) = server.bodies("/api/chat")
+    assert body["format"]["required"] == ["translation"]
+    assert "from English into French" in body["messages"][0]["content"]
+    assert body["options"]["num_ctx"] == 1024
+    assert "tools" not in body
 
 
-@pytest.mark.parametrize("answer", [None, "  "])
+async def test_long_text_is_translated_in_pieces(modelled: tuple[Context, OllamaServer]) -> None:
+    """None of them is longer than the context holds, and nothing is left out."""
+    context, server = modelled
+
+    def echo(body: dict[str, Any]) -> Reply:
+        return Reply([json.dumps({"translation": body["messages"][1]["content"].upper()})])
+
+    server.install("gemma3:4b", reply=echo)
+    text = " ".join(f"This is sentence number {number}." for number in range(150))
+    result = await translate(context, text, "fr")
+    assert result.data["translation"] == text.upper()
+    assert len(server.bodies("/api/chat")) > 1
+
+
+@pytest.mark.parametrize(
+    "answer", [None, "  ", '{"translation": "  "}', "Voilà"], ids=["no model", "nothing", "blank", "no JSON"]
+)
 async def test_phrasebook_steps_in_where_the_model_fails(
-    contexts: dict[Lang, Context], monkeypatch: pytest.MonkeyPatch, answer: str | None
+    modelled: tuple[Context, OllamaServer], answer: str | None
 ) -> None:
-    monkeypatch.setattr(seam, "translator", FakeTranslator(answer))
-    assert (await translate(contexts["en"], "Thank you", "fr")).data["match"] == "exact"
-    with pytest.raises(FunctionError):
-        await translate(contexts["en"], "The parcel arrives on Friday", "fr")
+    context, server = modelled
+    if answer is not None:
+        server.install("gemma3:4b", reply=answering(answer))
+    assert (await translate(context, "Thank you", "fr")).data["match"] == "exact"
+    with pytest.raises(FunctionError, match="needs the chat model"):
+        await translate(context, "The parcel arrives on Friday", "fr")
+
+
+async def test_model_that_is_not_there_is_asked_once(modelled: tuple[Context, OllamaServer]) -> None:
+    """Each turn would otherwise wait for a server that is away."""
+    context, server = modelled
+    for _ in range(3):
+        await translate(context, "Thank you", "fr")
+    assert len(server.bodies("/api/chat")) == 1
 
 
 @pytest.mark.parametrize(

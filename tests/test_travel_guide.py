@@ -14,6 +14,7 @@ from aiohttp import web as server
 from agent.messages import Lang
 from agent.settings import PROJECT, Settings
 from functions import _travel_book as book
+from functions.chat_model import ChatModel
 from functions.registry import Context, FunctionError, FunctionResult
 from functions.travel_guide import _OVERVIEW, travel_guide
 from functions.web import Web
@@ -103,7 +104,8 @@ async def served(handler: Any) -> AsyncIterator[str]:
 async def ask(
     home: Path, destination: str, info_type: str | None = None, lang: Lang = "ja", **settings: Any
 ) -> FunctionResult:
-    made = Settings(home=home, **({"offline": True} | settings))
+    given: dict[str, Any] = {"offline": True, "replier": "offline", **settings}
+    made = Settings(home=home, **given)
     async with Web(made) as web:
         context = Context(
             call_id="c1",
@@ -113,6 +115,7 @@ async def ask(
             conversation="t",
             settings=made,
             web=web,
+            chat=ChatModel(made),
         )
         arguments = {"destination": destination} | ({"info_type": info_type} if info_type else {})
         return await travel_guide.call(arguments, context)

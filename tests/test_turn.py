@@ -12,7 +12,7 @@ from agent.bus import Bus, BusError
 from agent.client import Client, Event
 from agent.credentials import Credentials
 from agent.messages import Accepted, Call, Card, Chunk, Dead, Final, Notice, Result, Route, Turn
-from agent.replies import Task
+from agent.replies import Piece, Start, Task
 from agent.replies.offline import OfflineReplier
 from agent.routing import Decision
 from agent.seal import Seal
@@ -54,15 +54,14 @@ class Scripted:
 class Halting:
     """A replier that says one piece, then waits to be let on."""
 
-    name = "halting"
-
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
         self.replies = 0
 
-    async def reply(self, task: Task) -> AsyncIterator[str]:
+    async def reply(self, task: Task) -> AsyncIterator[Piece]:
         """Yields twice."""
         self.replies += 1
+        yield Start("halting")
         yield "first, "
         await self.go_on.wait()
         yield "second"

@@ -16,6 +16,7 @@ from agent.messages import Lang
 from agent.settings import Settings
 from functions import _climate, _weather_words
 from functions._open_meteo import Day, words
+from functions.chat_model import ChatModel
 from functions.registry import Context, FunctionError, FunctionResult
 from functions.weather_info import weather_info
 from functions.web import Web
@@ -139,9 +140,18 @@ async def _context(
     tmp_path: Path, url: str | None = None, lang: Lang = "ja", said: datetime = SAID, **settings: Any
 ) -> AsyncIterator[Context]:
     urls = {"open_meteo_url": url, "open_meteo_geocoding_url": url} if url else {}
-    made = Settings(home=tmp_path, offline=url is None, **{**urls, **settings})
+    made = Settings(home=tmp_path, offline=url is None, replier="offline", **{**urls, **settings})
     async with Web(made) as session:
-        yield Context(call_id="c1", lang=lang, said_at=said, client="t", conversation="t", settings=made, web=session)
+        yield Context(
+            call_id="c1",
+            lang=lang,
+            said_at=said,
+            client="t",
+            conversation="t",
+            settings=made,
+            web=session,
+            chat=ChatModel(made),
+        )
 
 
 async def _ask(tmp_path: Path, location: str, kind: str | None = None, **more: Any) -> FunctionResult:

@@ -45,7 +45,7 @@ async def installation() -> AsyncIterator[tuple[Settings, list[Client]]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-        settings = Settings(home=Path(folder), port=port, offline=True)
+        settings = Settings(home=Path(folder), port=port, offline=True, router="embedded", replier="offline")
         stop = asyncio.Event()
         supervisor = Supervisor(settings, tell=lambda line: print(line, file=sys.stderr))
         running = asyncio.create_task(supervisor.run(stop))
@@ -164,7 +164,15 @@ def main() -> None:
         each.add_argument("--turns", type=int, default=500, help="turns sent one after another (500)")
         each.add_argument("--rate-turns", type=int, default=3000, help="turns sent many at once (3000)")
         each.add_argument("--window", type=int, default=24, help="turns on their way at once (24)")
-    uvloop.run(turn(parser.parse_args()))
+    two = commands.add_parser("router-peft", help="the peft router beside model.generate (needs the train extra)")
+    two.add_argument("--turns", type=int, default=2, dest="peft_turns", help="turns of each function (2)")
+    arguments = parser.parse_args()
+    if "peft_turns" in arguments:
+        from tools import bench_peft  # noqa: PLC0415 - torch is an extra
+
+        bench_peft.main(arguments.peft_turns)
+        return
+    uvloop.run(turn(arguments))
 
 
 if __name__ == "__main__":

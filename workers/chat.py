@@ -10,15 +10,16 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
 
 from agent import topics
+from agent.availability import Upgradable
 from agent.bus import Bus, Unfit
 from agent.credentials import Credentials
 from agent.messages import Cancel, Card, Chunk, Final, Result, Route
 from agent.presence import Presence
-from agent.replies import Replier, Task, texts
-from agent.replies.offline import OfflineReplier
+from agent.replies import Replier, Start, Task, load, texts
 from agent.seal import Seal, SealError
 from agent.settings import Settings
 from agent.turns import Key, asked_for
@@ -45,12 +46,23 @@ class ChatWorker(Worker):
         self._replier = replier
         self._presence = Presence(bus)
         self._finished: OrderedDict[Key, Final] = OrderedDict()
-        self._cancelled: OrderedDict[Key, asyncio.Event] = OrderedDict()
+        self._cancelled: OrderedDict[Key, _Cancellation] = OrderedDict()
         self._running: dict[Key, asyncio.Future[None]] = {}
         bus.on(topics.FINAL, Final, self._final, note=True)
         bus.on(topics.ROUTE, Route, self._route)
         bus.on(topics.RESULT, Result, self._result)
         bus.on(topics.CANCEL, Cancel, self._cancel, note=True)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Tells who replies, and what is in the model's way."""
+        return {**super().details, **(self._replier.condition if isinstance(self._replier, Upgradable) else {})}
+
+    async def work(self) -> None:
+        """Looks after the model."""
+        if isinstance(self._replier, Upgradable):
+            await self._replier.watch(self.tell)
+        await super().work()
 
     # ---- what comes in
 
@@ -59,7 +71,7 @@ class ChatWorker(Worker):
         _remember(self._finished, key, final)
         if key in self._running:
             # The journal gave up meanwhile: what would still come is not wanted any more.
-            self._cancellation(key).set()
+            self._cancellation(key).request()
 
     async def _route(self, route: Route, _levels: dict[str, str]) -> None:
         if not route.function or route.missing or route.unserved:
@@ -80,7 +92,7 @@ class ChatWorker(Worker):
     async def _cancel(self, cancel: Cancel, levels: dict[str, str]) -> None:
         key = Key(levels["client"], levels["conversation"], cancel.turn_id)
         if key not in self._finished:
-            self._cancellation(key).set()
+            self._cancellation(key).request()
 
     # ---- what goes out
 
@@ -105,14 +117,19 @@ class ChatWorker(Worker):
     async def _reply(self, key: Key, task: Task) -> None:
         started = time.perf_counter()
         turn = task.route.turn
-        cancelled = self._cancellation(key)
+        cancellation = self._cancellation(key)
         said: list[str] = []
         status = "ok" if _answered(task) else "failed"
+        replier: str | None = None
         try:
-            async with contextlib.aclosing(self._replier.reply(task)) as pieces:  # type: ignore[type-var]
+            # A cancellation ends the wait for the next piece, too: a model may take long to begin.
+            async with cancellation.scope(), contextlib.aclosing(self._replier.reply(task)) as pieces:  # type: ignore[type-var]
                 async for piece in pieces:
-                    if cancelled.is_set():
-                        break
+                    if isinstance(piece, Start):
+                        # A client that has chunks already begins anew with the next one, whose `seq` is 0.
+                        replier = piece.replier
+                        said.clear()
+                        continue
                     chunk = Chunk(turn_id=key.turn_id, attempt=turn.attempt, seq=len(said), text=piece)
                     await self.bus.send(topics.CHUNK, chunk, client=key.client, conversation=key.conversation)
                     said.append(piece)
@@ -120,7 +137,7 @@ class ChatWorker(Worker):
             log.exception("No reply to turn %s", key.turn_id)
             status = "failed"
             said = said or [texts.unable(turn.lang)]
-        if cancelled.is_set() and not said:
+        if cancellation.requested and not said:
             said = [texts.cancelled(turn.lang)]
         took = {"router": task.route.took_ms, "chat": round((time.perf_counter() - started) * 1000, 3)}
         if task.result is not None:
@@ -134,7 +151,7 @@ class ChatWorker(Worker):
                 "function": task.route.function,
                 "arguments": task.route.arguments,
                 "router": task.route.router,
-                "replier": self._replier.name,
+                "replier": replier,
                 "took_ms": took,
             }
         )
@@ -143,13 +160,39 @@ class ChatWorker(Worker):
             _remember(self._finished, key, final)
         self._cancelled.pop(key, None)
 
-    def _cancellation(self, key: Key) -> asyncio.Event:
+    def _cancellation(self, key: Key) -> "_Cancellation":
         if key not in self._cancelled:
-            _remember(self._cancelled, key, asyncio.Event())
+            _remember(self._cancelled, key, _Cancellation())
         return self._cancelled[key]
 
     def _cards(self) -> tuple[Card, ...]:
         return tuple(self._presence.cards[name] for name in sorted(self._presence.cards))
+
+
+class _Cancellation:
+    """Whether the end of a reply was asked for, maybe before it began."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._timeout: asyncio.Timeout | None = None
+
+    def request(self) -> None:
+        """Ends the reply that runs in `scope`, now or as soon as it begins."""
+        self.requested = True
+        if self._timeout is not None:
+            self._timeout.reschedule(0)
+
+    @contextlib.asynccontextmanager
+    async def scope(self) -> AsyncIterator[None]:
+        """What runs inside ends early, and quietly, once that is asked for."""
+        try:
+            async with asyncio.timeout_at(0 if self.requested else None) as self._timeout:
+                yield
+        except TimeoutError:
+            if not self.requested:
+                raise
+        finally:
+            self._timeout = None
 
 
 def _remember(kept: OrderedDict[Key, V], key: Key, value: V) -> None:
@@ -167,7 +210,7 @@ def _answered(task: Task) -> bool:
 
 def make(bus: Bus, settings: Settings) -> ChatWorker:
     """A chat worker with this installation's key and replier."""
-    return ChatWorker(bus, settings, Seal(Credentials(settings).bus_key()), OfflineReplier(settings.chunk_chars))
+    return ChatWorker(bus, settings, Seal(Credentials(settings).bus_key()), load(settings))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from agent.credentials import Credentials
 from agent.messages import Call, Error, Notice, Result
 from agent.settings import Settings, settings
 from agent.worker import Worker, main, open_bus, run
+from functions.chat_model import ChatModel
 from functions.registry import Context, Function, FunctionError, load, load_file
 from functions.web import Web
 
@@ -56,8 +57,9 @@ class FunctionsWorker(Worker):
         return {**super().details, "functions": sorted(self._functions)}
 
     async def prepare(self) -> None:
-        """Opens the client for web services."""
+        """Opens the clients for web services and the chat model."""
         self._web = Web(self.settings)
+        self._chat = ChatModel(self.settings)
 
     async def greet(self) -> None:
         """Publishes the cards."""
@@ -73,8 +75,9 @@ class FunctionsWorker(Worker):
             await asyncio.Event().wait()
 
     async def finish(self) -> None:
-        """Closes the client for web services."""
+        """Closes the clients."""
         await self._web.__aexit__(None, None, None)
+        await self._chat.__aexit__(None, None, None)
 
     async def _call(self, call: Call, levels: dict[str, str]) -> None:
         if call.function != levels["function"]:
@@ -122,10 +125,12 @@ class FunctionsWorker(Worker):
             conversation=answer["conversation"],
             settings=self.settings,
             web=self._web,
+            chat=self._chat,
         )
+        function = self._functions[call.function]
         try:
-            async with asyncio.timeout(self.settings.function_s):
-                given = await self._functions[call.function].call(call.arguments, context)
+            async with asyncio.timeout(function.limit_s or self.settings.function_s):
+                given = await function.call(call.arguments, context)
             return Result(
                 call_id=call.call_id, function=call.function, status="ok", data=given.payload(), summary=given.summary
             )

@@ -7,8 +7,10 @@ import asyncio
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from agent import topics
+from agent.availability import Upgradable
 from agent.bus import Bus
 from agent.credentials import Credentials
 from agent.messages import Call, Route, Turn
@@ -36,6 +38,17 @@ class RouterWorker(Worker):
         self._router = router
         self._presence = Presence(bus)
         bus.on(topics.TURN, Turn, self._turn)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Tells which router is at work, and what is in its model's way."""
+        return {**super().details, **(self._router.condition if isinstance(self._router, Upgradable) else {})}
+
+    async def work(self) -> None:
+        """Looks after the model."""
+        if isinstance(self._router, Upgradable):
+            await self._router.watch(self.tell)
+        await super().work()
 
     async def _turn(self, turn: Turn, _levels: dict[str, str]) -> None:
         # A turn that had waited comes before the cards do.

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator
 
 from agent.messages import Lang, Result
-from agent.replies import Task, texts
+from agent.replies import Piece, Start, Task, texts
 
 _GREETINGS: tuple[tuple[str, str, str], ...] = (
     # pattern, reply in Japanese, reply in English
@@ -73,8 +73,9 @@ class OfflineReplier:
     def __init__(self, piece: int = 40) -> None:
         self._piece = piece
 
-    async def reply(self, task: Task) -> AsyncIterator[str]:
+    async def reply(self, task: Task) -> AsyncIterator[Piece]:
         """Yields the reply in pieces that end at the end of a clause where they can."""
+        yield Start(self.name)
         text = self.text(task)
         while text:
             cut = _clause_end(text, self._piece)

@@ -7,7 +7,11 @@ from typing import Any, Protocol
 from agent.messages import Card, Turn
 from agent.settings import Settings
 
-__all__ = ["Decision", "Router", "load"]
+__all__ = ["Decision", "Router", "RouterError", "load"]
+
+
+class RouterError(Exception):
+    """Raised when the configured router can't be used here; says in a sentence what mends it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,22 @@ class Router(Protocol):
 
 
 def load(settings: Settings) -> Router:
-    """The configured router, ready to route."""
-    from agent.routing.embedded import EmbeddedRouter  # noqa: PLC0415 - who brings a router of its own needs no other
+    """The configured router, ready to route.
 
-    return EmbeddedRouter.load(settings)
+    Raises:
+        RouterError: it can't be used here.
+    """
+    # Who brings a router of its own needs none of these, and one without a model not the models' modules.
+    if settings.router == "peft":
+        from agent.routing.peft import PeftRouter  # noqa: PLC0415
+
+        return PeftRouter.load(settings)
+    from agent.routing.embedded import EmbeddedRouter  # noqa: PLC0415
+
+    embedded = EmbeddedRouter.load(settings)
+    if settings.router == "embedded":
+        return embedded
+    from agent.ollama import Ollama  # noqa: PLC0415
+    from agent.routing.cascade import CascadeRouter  # noqa: PLC0415
+
+    return CascadeRouter(embedded, Ollama(settings.ollama_url), settings, leading=settings.router == "functiongemma")

@@ -8,6 +8,7 @@ import argparse
 import time
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,21 @@ _ANSWERED = 0.9
 """Confidence that a turn which gives the missing argument completes the pending call."""
 _ANOTHER = 0.85
 """A turn that calls another function with this confidence is no answer to the question."""
+
+
+@dataclass(frozen=True)
+class Consideration:
+    """A decision with what it was taken from.
+
+    Attributes:
+        decision: what the router would do.
+        chances: calibrated probability of each function, 0 to 1; they need not add up to 1.
+        settled: the turn answers the question for a missing argument, or refuses to: nothing is left to decide.
+    """
+
+    decision: Decision
+    chances: Mapping[str, float]
+    settled: bool = False
 
 
 class EmbeddedRouter:
@@ -71,24 +87,35 @@ class EmbeddedRouter:
 
     def decide(self, turn: Turn, cards: Mapping[str, Card]) -> Decision:
         """The same, without a coroutine: nothing in it waits."""
+        return self.consider(turn, cards).decision
+
+    def consider(self, turn: Turn, cards: Mapping[str, Card]) -> Consideration:
+        """Decides for one turn, and tells how likely each function was."""
         self._foreign.update(cards, self._model.functions)
         if turn.pending is None and not _says_something(turn.text):
-            return Decision(None, _ANSWERED, self.name)
-        message = self._features.message(turn.text)
-        previous = previous_function(self._features, self._model.first, self._model.functions, turn.history)
-        row = self._features.row(message, turn.history, previous)
+            return Consideration(Decision(None, _ANSWERED, self.name), {})
+        row = self._row(turn)
         chances = self._chances(row, cards)
         if cards.keys() - set(self._model.functions):
-            chances |= self._foreign.probabilities(self._features.text_row(message))
+            chances |= self._foreign.probabilities(self._features.text_row(self._features.message(turn.text)))
         function = max(chances, key=lambda name: chances[name], default=None)
         chance = chances[function] if function is not None else 0.0
         if turn.pending is not None and turn.pending.function in cards:
             decision = self._pending(turn, cards, function, chance)
             if decision is not None:
-                return decision
+                return Consideration(decision, chances, settled=True)
         if function is None or chance < self._threshold:
-            return Decision(None, 1.0 - chance, self.name)
-        return self._call(function, self._fill(function, turn, row), cards[function], chance)
+            return Consideration(Decision(None, 1.0 - chance, self.name), chances)
+        decision = self._call(function, self._fill(function, turn, row), cards[function], chance)
+        return Consideration(decision, chances)
+
+    def arguments(self, function: str, turn: Turn, card: Card) -> dict[str, Any]:
+        """What the dialogue gives for the parameters of a function, also of one that was not decided for."""
+        return validate(function, self._fill(function, turn, self._row(turn)), card)[0]
+
+    def _row(self, turn: Turn) -> Row:
+        previous = previous_function(self._features, self._model.first, self._model.functions, turn.history)
+        return self._features.row(self._features.message(turn.text), turn.history, previous)
 
     def _heard(self, text: str) -> str | None:
         said = [Utterance(role="user", content=text)]
