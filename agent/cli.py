@@ -16,12 +16,13 @@ from typing import Any
 
 import uvloop
 
-from agent import __version__, topics
+from agent import __version__, log_commands, topics
 from agent.broker import BrokerMissing
 from agent.bus import BusError
 from agent.client import Client, NoAnswer
 from agent.credentials import CredentialError, Credentials
 from agent.entry import operator, started, with_client
+from agent.logged_turn import LogError
 from agent.mqtt import MqttBus
 from agent.ollama import OllamaError
 from agent.presence import Presence
@@ -35,7 +36,7 @@ class UsageError(Exception):
     """Raised when a command can't do what it was asked; the message says what to do."""
 
 
-_PLAIN = (UsageError, SupervisorError, CredentialError, BrokerMissing, BusError, NoAnswer, OllamaError)
+_PLAIN = (UsageError, SupervisorError, CredentialError, BrokerMissing, BusError, NoAnswer, OllamaError, LogError)
 
 
 def main() -> None:
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     made = command("worker", _worker, "Run one worker: a role, or a Python file with a function.")
     made.add_argument("what", metavar="ROLE-OR-FILE", help=f"{', '.join(ROLES)} or my_function.py")
     made.add_argument("--slot", type=int, default=0, help="number of this worker among those of its role")
+    log_commands.add_to(commands.add_parser("log", help="Look back at conversations.", description="Look back."))
     made = command("models", _models, "Show which models are there; exit status 0 where none is missing.")
     made.add_argument("--data", action="store_true", help="with the model that writes labelled cases")
     made.add_argument("--yes", action="store_true", help="pull without asking")

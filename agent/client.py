@@ -78,6 +78,8 @@ class Client:
         *,
         turn_id: str | None = None,
         lang: Lang | None = None,
+        said_at: datetime | None = None,
+        dry_run: bool = False,
         timeout: float | None = None,
     ) -> AsyncIterator[Event]:
         """Says something and yields the events of the turn; the last one is its final.
@@ -87,6 +89,8 @@ class Client:
             conversation: the dialogue it belongs to.
             turn_id: chosen here where not given; the same one again gives the recorded final again.
             lang: language of the reply, where the text should not decide.
+            said_at: when it was said, with an offset; now where not given.
+            dry_run: nothing outside the conversation is changed.
             timeout: seconds until the final.
 
         Raises:
@@ -94,7 +98,13 @@ class Client:
             BusError: the conversation can't be part of a topic, or the broker refuses the message.
         """
         check_conversation(conversation)
-        say = Say(turn_id=turn_id or uuid.uuid4().hex, text=text, said_at=datetime.now().astimezone(), lang=lang)
+        say = Say(
+            turn_id=turn_id or uuid.uuid4().hex,
+            text=text,
+            said_at=said_at or datetime.now().astimezone(),
+            lang=lang,
+            dry_run=dry_run,
+        )
         listening = self._turns[say.turn_id] = _Listening()
         repeat = asyncio.create_task(self._repeat(say, conversation, listening), name=f"{self._bus.client_id}[say]")
         try:

@@ -190,7 +190,8 @@ class Credentials:
         grants += [Grant(f"chat-{slot}", "chat") for slot in range(slots.get("chat", 1))]
         grants += [Grant("supervisor", "operator")]
         for slot in range(_POOL):
-            grants += [Grant(f"cli-{slot}", "client"), Grant(f"operator-{slot}", "operator")]
+            grants += [Grant(f"{kind}-{slot}", "client") for kind in ("cli", "replay")]
+            grants += [Grant(f"operator-{slot}", "operator")]
         return grants
 
     def _read(self) -> dict[str, _Entry]:

@@ -187,7 +187,7 @@ class Dialogue:
             return "cancelling"
         if not self._bus.connected.is_set():
             return "bus"
-        if route and route.function and not (route.missing or route.unserved or turn.resulted):
+        if route and route.function and route.calls and not turn.resulted:
             return route.function if presence.serves(route.function) is False else None
         role = "chat" if route else "router" if turn.accepted else "journal"
         return None if presence.online(role) else role

@@ -75,10 +75,12 @@ async def with_client(
     starting: contextlib.AbstractContextManager[None] | None = None,
     *,
     wait: bool = True,
+    kind: str = "cli",
+    persistent: bool = True,
 ) -> int:
-    """Connects as a client with an id of its own, waits until everything is there, and does `use`."""
-    with starting or contextlib.nullcontext(), _identity(settings) as name:
-        bus = open_bus(name, "client", settings, will=False)
+    """Connects as a client with an id of its own (`kind-0`, …), waits until everything is there, and does `use`."""
+    with starting or contextlib.nullcontext(), _identity(settings, kind) as name:
+        bus = open_bus(name, "client", settings, will=False, persistent=persistent)
         client = Client(bus, settings.say_repeat_s)
         try:
             async with asyncio.timeout(_READY_S):
@@ -98,12 +100,12 @@ async def with_client(
 
 
 @contextlib.contextmanager
-def _identity(settings: Settings) -> Iterator[str]:
+def _identity(settings: Settings, kind: str) -> Iterator[str]:
     """The client id to use: that of the URL where one is set, otherwise one that nobody else uses."""
     if settings.broker_url:
         yield Credentials(settings).address("").username or "cli-0"
         return
-    with Credentials(settings).borrow("cli") as name:
+    with Credentials(settings).borrow(kind) as name:
         yield name
 
 

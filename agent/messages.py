@@ -36,12 +36,16 @@ class Message(BaseModel):
 
 
 class Say(Message):
-    """A client says something; repeated with the same `turn_id` until it is accepted."""
+    """A client says something; repeated with the same `turn_id` until it is accepted.
+
+    `dry_run`: the turn goes its whole way, but changes nothing outside the conversation.
+    """
 
     turn_id: Key
     text: str
     said_at: AwareDatetime | None = None
     lang: Lang | None = None
+    dry_run: bool = False
 
 
 class Accepted(Message):
@@ -81,10 +85,15 @@ class Turn(Message):
     history: list[Utterance] = Field(default_factory=list)
     pending: Pending | None = None
     attempt: int = Field(1, ge=1)
+    dry_run: bool = False
 
 
 class Route(Message):
-    """What a router decided. `unserved`: the function has no live worker, so no call was made."""
+    """What a router decided.
+
+    `unserved`: the function has no live worker, so no call was made. `withheld`: the turn is a dry run, and the
+    function's card does not say that a dry run of it changes nothing, so no call was made.
+    """
 
     turn: Turn
     function: Name | None = None
@@ -94,6 +103,12 @@ class Route(Message):
     router: str
     took_ms: float
     unserved: bool = False
+    withheld: bool = False
+
+    @property
+    def calls(self) -> bool:
+        """Whether a call goes with it, so that a result follows."""
+        return self.function is not None and not (self.missing or self.unserved or self.withheld)
 
 
 class CallContext(BaseModel):
@@ -121,6 +136,7 @@ class Call(Message):
     context: dict[str, Any] = Field(default_factory=dict)
     reply_to: str = ""
     expires_at: AwareDatetime | None = None
+    dry_run: bool = False
 
 
 class Error(BaseModel):
@@ -193,13 +209,23 @@ class Example(BaseModel):
 
 
 class Card(Message):
-    """What a function does and takes, as its worker says it. Retained under `function/{name}`."""
+    """What a function does and takes, as its worker says it. Retained under `function/{name}`.
+
+    `effects` tells what a call changes: `none` (it only reads), `dry_run` (something, but nothing where the call's
+    `dry_run` is set), anything else is not known. Turns that are dry runs call functions of the first two kinds only.
+    """
 
     name: Name
     description: Annotated[str, Field(max_length=2000)]
     parameters: Mapping[str, Any] = Field(default_factory=dict)
     examples: Annotated[list[Example], Field(max_length=500)] = Field(default_factory=list)
     version: str = "1"
+    effects: str = "unknown"
+
+    @property
+    def runs_dry(self) -> bool:
+        """Whether a call with `dry_run` changes nothing."""
+        return self.effects in ("none", "dry_run")
 
 
 class Status(Message):

@@ -1,7 +1,7 @@
 """The turns on disk: one SQLite table with what was said, what became of it, and what was answered.
 
-Written by the journal alone. Changes of all handlers that run at the same time go into one transaction (group commit):
-a handler changes, then awaits `committed`.
+Written by the journal; those who look back (`agent.conversation_log`) read it and delete conversations. Changes of all
+handlers that run at the same time go into one transaction (group commit): a handler changes, then awaits `committed`.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from agent.messages import Final, Pending, Result, Route, Turn, Utterance
 
+_BUSY_S = 60.0
 State = Literal["waiting", "open", "done"]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS turns (
@@ -60,7 +61,8 @@ class TurnStore:
 
     def __init__(self, path: Path, sync: str = "full") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None)
+        # While a conversation is being forgotten, the file is written anew, which takes seconds where it is large.
+        self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(f"PRAGMA synchronous = {'FULL' if sync == 'full' else 'NORMAL'}")
         self._db.executescript(_SCHEMA)

@@ -205,7 +205,7 @@ def _essence(message: Message) -> tuple[str, ...]:
             call = (
                 described(message.function, message.arguments, message.missing) if message.function else "no function"
             )
-            unserved = "not connected" if message.unserved else ""
+            unserved = "not connected" if message.unserved else "dry run: not called" if message.withheld else ""
             decided = (f"{message.confidence:.2f}", message.router, duration(message.took_ms))
             return call, unserved, *decided, _again(message.turn.attempt)
         case Call():

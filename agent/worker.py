@@ -40,8 +40,8 @@ class Worker:
 
     @property
     def details(self) -> dict[str, Any]:
-        """What its status tells beside the role."""
-        return {"pid": os.getpid(), "version": __version__}
+        """What its status tells beside the role; `dry_runs`: it knows that a turn may be one."""
+        return {"pid": os.getpid(), "version": __version__, "dry_runs": True}
 
     async def tell(self) -> None:
         """Tells its status anew where the details have changed; without a bus the next connection does."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
 
+from agent.compaction import compact
 from agent.messages import Lang
 
 _BUSY_S = 10.0
@@ -102,6 +103,10 @@ class Reminders:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file; the end of the context does it too."""
         self._db.close()
 
     def _set_up(self) -> None:
@@ -188,6 +193,20 @@ class Reminders:
         self._db.execute(
             "UPDATE reminders SET state = 'cancelled' WHERE id = ? AND client = ?", (reminder.id, reminder.client)
         )
+
+    def forget(self, client: str, conversation: str, call_ids: Sequence[str]) -> None:
+        """Deletes what was made in a conversation, and the kept results of its calls, for good."""
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("DELETE FROM reminders WHERE client = ? AND conversation = ?", (client, conversation))
+        self._db.executemany(
+            "DELETE FROM calls WHERE client = ? AND call_id = ?", [(client, call_id) for call_id in call_ids]
+        )
+        self._db.execute("COMMIT")
+        compact(self._db)
+
+    def copy_to(self, other: "Reminders") -> None:
+        """Makes another store, an empty one, the same as this."""
+        self._db.backup(other._db)  # noqa: SLF001 - one of our own kind
 
     def next(self) -> Reminder | None:
         """The reminder of whichever client that is due first."""

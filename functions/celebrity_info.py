@@ -38,6 +38,7 @@ _POINTS = 6
 
 
 @function(
+    effects="none",
     examples=[
         ("大谷翔平ってどんな人？", {"person_name": "大谷翔平", "info_type": "biography"}),
         ("マリー・キュリーについて教えて", {"person_name": "マリー・キュリー"}),
@@ -51,7 +52,7 @@ _POINTS = 6
         ("What did Marie Curie win the Nobel Prize for?", {"person_name": "Marie Curie", "info_type": "achievements"}),
         ("any news about Serena Williams?", {"person_name": "Serena Williams", "info_type": "news"}),
         ("How old is Paul McCartney?", {"person_name": "Paul McCartney", "info_type": "biography"}),
-    ]
+    ],
 )
 async def celebrity_info(person_name: str, info_type: InfoType | None = None, *, context: Context) -> FunctionResult:
     """Tells about a real, publicly known person, a celebrity or a historical figure.

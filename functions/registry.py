@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints
 
 from agent.language import detect
 from agent.messages import Card, Example, Lang
@@ -85,6 +85,7 @@ class Context:
         said_at: when the user said it, with the user's offset; "tomorrow" is relative to this.
         client: who asked; `conversation` which dialogue. Notifications go there.
         chat: the chat model, where there is one.
+        dry_run: nothing may be changed: do as if, and tell what would have been done.
     """
 
     call_id: str
@@ -95,10 +96,34 @@ class Context:
     settings: Settings
     web: Web
     chat: ChatModel
+    dry_run: bool = False
 
     def say(self, *, ja: str, en: str) -> str:
         """The text in the language of the turn."""
         return ja if self.lang == "ja" else en
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation that is to be forgotten, with the ids of the calls that were made in it."""
+
+    client: str
+    id: str
+    call_ids: Sequence[str] = ()
+
+
+class Forget(Protocol):
+    """Deletes what a function keeps of a conversation."""
+
+    def __call__(self, settings: Settings, conversation: Conversation, *, look: bool) -> list[str]:
+        """Deletes it; gives a line for each thing that the user may still be counting on.
+
+        Args:
+            settings: home folder.
+            conversation: which one.
+            look: only tell, and delete nothing.
+        """
+        ...
 
 
 Service = Callable[[Settings], AsyncIterator[Notification]]
@@ -113,6 +138,7 @@ class Function:
         limit_s: longest run, seconds, where it is another than the setting `function_s`.
         service: an async generator that yields notifications; it runs as long as the function is hosted. A
             notification has been delivered when the generator is resumed.
+        forget: deletes what it keeps of a conversation, where it keeps anything.
     """
 
     name: str
@@ -121,6 +147,7 @@ class Function:
     wants_context: str | None
     service: Service | None = None
     limit_s: float | None = None
+    forget: Forget | None = None
 
     async def call(self, arguments: Mapping[str, Any], context: Context) -> FunctionResult:
         """Calls the function.
@@ -141,12 +168,22 @@ class Function:
         self.service = service
         return service
 
+    def on_forget(self, forget: Forget) -> Forget:
+        """Decorates the function that deletes what this one keeps of a conversation."""
+        self.forget = forget
+        return forget
+
 
 _registry: dict[str, Function] = {}
 
 
 def function(
-    *, examples: Sequence[ExampleLike] = (), name: str | None = None, version: str = "1", limit_s: float | None = None
+    *,
+    examples: Sequence[ExampleLike] = (),
+    name: str | None = None,
+    version: str = "1",
+    limit_s: float | None = None,
+    effects: Literal["none", "dry_run", "unknown"] = "unknown",
 ) -> Callable[[Callable[..., Awaitable[Any]]], Function]:
     """Registers an async function with the assistant.
 
@@ -155,6 +192,8 @@ def function(
         name: its name on the bus, by default the function's.
         version: shown on the card.
         limit_s: longest run in seconds, where a model works for it; by default the setting `function_s`.
+        effects: what a call changes: `none`, or `dry_run` where it changes something but looks at `Context.dry_run`.
+            A function that does not say is not called in dry runs, such as a replay.
 
     Raises:
         TypeError: a parameter has no type, or one that a card can't express.
@@ -171,6 +210,7 @@ def function(
             parameters=parameters,
             examples=[_example(example) for example in examples],
             version=version,
+            effects=effects,
         )
         made = Function(called, card, run, wants_context, limit_s=limit_s)
         _registry[called] = made

@@ -7,19 +7,22 @@ calendars of other programs.
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from agent.settings import Settings
 from functions import _reminder_words as words
+from functions._dry_reminders import dry_store
 from functions._reminder_desk import Desk, fact
 from functions._reminders import Reminders
-from functions.registry import Context, FunctionResult, Notification, function
+from functions.registry import Context, Conversation, FunctionResult, Notification, function
 
 _POLL_S = 1.0
 _LONGEST = 500
 
 
 @function(
+    effects="dry_run",
     examples=[
         (
             "明日の朝9時に牛乳を買うのをリマインドして",
@@ -41,7 +44,7 @@ _LONGEST = 500
             {"action": "update", "description": "dentist appointment", "datetime": "4 pm"},
         ),
         ("cancel all my reminders", {"action": "cancel", "description": "all"}),
-    ]
+    ],
 )
 async def schedule_reminder(
     action: Literal["create", "query", "update", "cancel"],
@@ -62,7 +65,7 @@ async def schedule_reminder(
         context: the turn.
     """
     desk = Desk(context, _clean(description), _clean(datetime))
-    with _store(context.settings) as store:
+    with dry_store(context) if context.dry_run else _store(context.settings) as store:
         if action == "query":
             return desk.query(store)
         effect = {"create": desk.create, "update": desk.update, "cancel": desk.cancel}[action]
@@ -71,7 +74,11 @@ async def schedule_reminder(
 
 
 def _store(settings: Settings) -> Reminders:
-    return Reminders(settings.home / "reminders.sqlite3", sync=settings.journal_sync)
+    return Reminders(_path(settings), sync=settings.journal_sync)
+
+
+def _path(settings: Settings) -> Path:
+    return settings.home / "reminders.sqlite3"
 
 
 def _clean(text: str | None) -> str:
@@ -81,6 +88,18 @@ def _clean(text: str | None) -> str:
 def _kept(result: FunctionResult) -> dict[str, Any]:
     """A result as JSON values."""
     return {"summary": result.summary, "data": dict(result.data), "points": list(result.points), "note": result.note}
+
+
+@schedule_reminder.on_forget
+def forget(settings: Settings, conversation: Conversation, *, look: bool) -> list[str]:
+    """Deletes the reminders that were made in a conversation; gives those that were still to come."""
+    if not _path(settings).exists():
+        return []
+    with _store(settings) as store:
+        waiting = [one for one in store.waiting(conversation.client) if one.conversation == conversation.id]
+        if not look:
+            store.forget(conversation.client, conversation.id, conversation.call_ids)
+    return [f"{one.description or 'alarm'}, {one.due:%Y-%m-%d %H:%M}" for one in waiting]
 
 
 # ---- falling due

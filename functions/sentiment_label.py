@@ -45,6 +45,7 @@ class _Reading(BaseModel):
 
 
 @function(
+    effects="none",
     limit_s=_LIMIT_S,
     examples=[
         (

@@ -23,6 +23,7 @@ _LINKS: dict[IntentType | None, int] = {"buy": 3, "compare": 2, "research": 2, "
 
 
 @function(
+    effects="none",
     examples=[
         ("新しいイヤホンほしいなあ", {"product_or_service": "イヤホン"}),
         ("ロボット掃除機を買いたい", {"product_or_service": "ロボット掃除機", "intent_type": "buy"}),
@@ -43,7 +44,7 @@ _LINKS: dict[IntentType | None, int] = {"buy": 3, "compare": 2, "research": 2, "
             "Is that rice cooker any good? reviews please",
             {"product_or_service": "rice cooker", "intent_type": "research"},
         ),
-    ]
+    ],
 )
 async def shopping_intent(
     product_or_service: str, intent_type: IntentType | None = None, *, context: Context

@@ -37,6 +37,7 @@ class _Job:
 
 
 @function(
+    effects="none",
     limit_s=_LIMIT_S,
     examples=[
         ("「ありがとう」をフランス語で何て言うの？", {"text": "ありがとう", "target_language": "fr"}),

@@ -41,6 +41,7 @@ _SHOWN = ("kyoto", "sapporo", "naha", "seoul", "paris", "newyork")
 
 
 @function(
+    effects="none",
     examples=[
         ("京都の見どころを教えて", {"destination": "京都", "info_type": "attractions"}),
         ("金沢で何を食べたらいい？", {"destination": "金沢", "info_type": "food"}),
@@ -54,7 +55,7 @@ _SHOWN = ("kyoto", "sapporo", "naha", "seoul", "paris", "newyork")
         ("How do I get from the airport into Bangkok?", {"destination": "Bangkok", "info_type": "transportation"}),
         ("I'm planning a trip to Okinawa", {"destination": "Okinawa"}),
         ("What's local food like in Hiroshima?", {"destination": "Hiroshima", "info_type": "food"}),
-    ]
+    ],
 )
 async def travel_guide(destination: str, info_type: InfoType | None = None, *, context: Context) -> FunctionResult:
     """Travel and sightseeing information about a city, region, island, hot-spring town or country to visit.

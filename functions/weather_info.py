@@ -18,6 +18,7 @@ _NOWHERE = ("", "ここ", "こっち", "この辺", "このへん", "うち", "�
 
 
 @function(
+    effects="none",
     examples=[
         ("明日の札幌の天気は？", {"location": "札幌", "forecast_type": "tomorrow"}),
         ("今日、京都で傘いる？", {"location": "京都", "forecast_type": "today"}),
@@ -30,7 +31,7 @@ _NOWHERE = ("", "ここ", "こっち", "この辺", "このへん", "うち", "�
         ("will it rain in Singapore tomorrow", {"location": "Singapore", "forecast_type": "tomorrow"}),
         ("Is it going to snow in Denver next week?", {"location": "Denver", "forecast_type": "week"}),
         ("hour by hour forecast for Dublin please", {"location": "Dublin", "forecast_type": "hourly"}),
-    ]
+    ],
 )
 async def weather_info(location: str, forecast_type: ForecastType | None = None, *, context: Context) -> FunctionResult:
     """Weather forecast for a place: weather, temperature, rain, snow, wind, umbrella, coat.

@@ -168,8 +168,12 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     loss = torch.zeros(())
+    left: list[int] = []
     for _ in range(steps):
-        chosen = [examples[number] for number in torch.randint(len(examples), (batch,)).tolist()]
+        if len(left) < batch:
+            # Each comes as often as any other.
+            left += torch.randperm(len(examples)).tolist()
+        chosen, left = [examples[number] for number in left[:batch]], left[batch:]
         ids, targets = _batch(chosen, 0), _batch(chosen, 1)
         states = model.model(input_ids=ids).last_hidden_state[:, :-1]
         # Most of a batch is prompt: logits are computed where something is learned.

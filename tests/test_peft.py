@@ -114,7 +114,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pairs = [(tools.prompt((), text), tools.completion(*answer)) for text, answer in ANSWERS.items()]
     make_tokenizer(path, [*ANSWERS, tools.prefix], size=700)
     make_model(path, layers=2, window=24)
-    assert train(path, pairs, steps=100, rate=5e-3) < 0.1
+    assert train(path, pairs, steps=120, rate=5e-3) < 0.1
     return path
 
 
@@ -346,8 +346,9 @@ async def test_certain_tokens_and_the_vocabulary_cost_nothing(trained: Path, mon
     monkeypatch.setattr(Gemma, "logits", counted)
     text = "rain in New York tomorrow?"
     decoded = router.decode(turn(text), Toolset(CARDS))
-    assert len(decoded.tokens) > 2 * decoded.reads
     assert len(decoded.tokens) > 2 * len(rows)
+    # Guesses that are right save readings.
+    assert decoded.reads < len(rows)
     assert max(rows) < 3 * len(text)
 
 
@@ -378,6 +379,19 @@ def test_each_span_of_the_dialogue_can_be_given_and_nothing_else(
         state = state.after(token) if state is not None and token in (state.tokens or ()) else None
     assert (state is None) == mended
     assert mended or (state is not None and not state.tokens)
+
+
+def test_span_does_not_end_within_a_character(wild: tuple[Any, Vocabulary]) -> None:
+    _, vocabulary = wild
+    state: State = Grammar(Toolset({"say": RICH["say"]}), vocabulary, spans=True).start(Dialogue([SAID], vocabulary))
+    escape, *spelt = vocabulary.encode("<escape>鰻")
+    assert len(spelt) == 3
+    for token in vocabulary.encode("<start_function_call>call:say{text:<escape>"):
+        state = state.after(token)
+    for token in spelt:
+        assert escape not in (state.tokens or ())
+        state = state.after(token)
+    assert escape in (state.tokens or ())
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,25 @@ async def fails(desk: Desk, *arguments: str | None, **changes: Any) -> FunctionE
     return caught.value
 
 
+# ---- dry runs
+
+
+async def test_dry_run_works_on_a_copy(desk: Desk, settings: Settings) -> None:
+    """It finds what is there, sees in the same conversation what it did before, and changes nothing on the disk."""
+    await desk("create", "dentist", "tomorrow at 9", lang="en")
+    await desk("create", "buy milk", "tomorrow at 10", lang="en", dry_run=True)
+    await desk("update", "dentist", "tomorrow at 4 pm", lang="en", dry_run=True)
+    assert await desk.names(dry_run=True) == ["buy milk", "dentist"]
+    assert await desk.due_of("dentist", dry_run=True) == "2026-11-24T16:00"
+    await desk("cancel", "milk", lang="en", dry_run=True)
+    assert await desk.names(dry_run=True) == ["dentist"]
+    assert await desk.names() == ["dentist"]
+    assert await desk.due_of("dentist") == "2026-11-24T09:00"
+    assert await desk.names(dry_run=True, conversation="another") == ["dentist"]
+    with closing(sqlite3.connect(settings.home / "reminders.sqlite3")) as database:
+        assert database.execute("SELECT count(*) FROM calls").fetchone() == (1,)
+
+
 # ---- create
 
 

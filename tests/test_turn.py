@@ -86,6 +86,11 @@ def test_functions() -> dict[str, Function]:
             raise FunctionError("missing_when", "When?")
         return f"{what} at {when}"
 
+    @function(effects="dry_run")
+    async def careful(context: Context) -> str:
+        """Looks whether it is a dry run."""
+        return f"dry: {context.dry_run}"
+
     @function()
     async def broken() -> str:
         """Has a bug."""
@@ -96,7 +101,7 @@ def test_functions() -> dict[str, Function]:
         """Gives something that is no JSON."""
         return {"summary": "x", "thing": object()}
 
-    return {one.name: one for one in (echo, later, broken, unsendable)}
+    return {one.name: one for one in (echo, later, careful, broken, unsendable)}
 
 
 test_functions.__test__ = False  # type: ignore[attr-defined]
@@ -173,7 +178,7 @@ class Assembly:
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Shorter patience than a person's, and credentials for the workers of these tests."""
-    Credentials(settings).permit("tester", ("echo", "later", "broken", "unsendable"))
+    Credentials(settings).permit("tester", ("echo", "later", "careful", "broken", "unsendable"))
     Credentials(settings).permit("other", ("foreign",))
     return settings.model_copy(update={"serve_grace_s": 0.3})
 
@@ -209,6 +214,42 @@ async def test_function_is_called_and_its_result_told(assembly: Assembly) -> Non
     assert (final.function, final.arguments) == ("echo", {"word": "カエル"})
     assert final.text == "「カエル」\n・a\n・b"
     assert final.status == "ok"
+
+
+async def test_dry_run_calls_only_what_changes_nothing(assembly: Assembly) -> None:
+    """A function that says nothing of its effects is not called, and the final says so; one that runs dry is told."""
+    ran.clear()
+    events = await assembly.events("call echo word=frog", dry_run=True)
+    final = events[-1]
+    assert isinstance(final, Final)
+    assert (final.status, final.text) == ("ok", "This is a dry run, so echo was not called.")
+    assert not ran
+    final = (await assembly.events("call careful", dry_run=True))[-1]
+    assert isinstance(final, Final)
+    assert final.text == "dry: True"
+    assert (await assembly.final("call careful")).text == "dry: False"
+
+
+async def test_dry_call_of_a_function_that_does_not_know_it_is_refused(assembly: Assembly) -> None:
+    """A host does not run it either, whoever sent the call."""
+    results: asyncio.Queue[Result] = asyncio.Queue()
+
+    async def note(result: Result, _levels: dict[str, str]) -> None:
+        results.put_nowait(result)
+
+    router = assembly.make_bus("router-1", "router")
+    observer = assembly.make_bus("operator-1", "operator")
+    observer.on(topics.RESULT, Result, note)
+    ran.clear()
+    async with router, observer:
+        reply_to = f"{router.root}/result/echo/cli-0/c"
+        call = Call(call_id="x", function="echo", arguments={"word": "a"}, reply_to=reply_to, dry_run=True)
+        await router.send(topics.CALL, call, function="echo")
+        async with asyncio.timeout(PATIENCE_S):
+            result = await results.get()
+    assert result.error is not None
+    assert result.error.code == "dry_run"
+    assert not ran
 
 
 async def test_history_holds_the_last_six_messages(assembly: Assembly) -> None:

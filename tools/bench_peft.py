@@ -120,9 +120,9 @@ class ScriptedDecoder(Decoder):
         self.reads = decoded.reads
         return decoded
 
-    def choose(self, state: State, hidden: Tensor) -> tuple[int, float]:
+    def choose(self, state: State, hidden: Tensor, logits: Tensor | None) -> tuple[int, float]:
         """See `Decoder`."""
-        _, chance = super().choose(state, hidden)
+        _, chance = super().choose(state, hidden, logits)
         assert isinstance(state, _Scripted)  # noqa: S101 - `decode` sees to it
         return state.answer[state.place], chance
 

@@ -74,7 +74,7 @@ class ChatWorker(Worker):
             self._cancellation(key).request()
 
     async def _route(self, route: Route, _levels: dict[str, str]) -> None:
-        if not route.function or route.missing or route.unserved:
+        if not route.calls:
             await self._once(Task(route, None, self._cards()))
 
     async def _result(self, result: Result, levels: dict[str, str]) -> None:

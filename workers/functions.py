@@ -23,6 +23,7 @@ from agent import topics
 from agent.bus import Bus, BusError, Unfit
 from agent.credentials import Credentials
 from agent.messages import Call, Error, Notice, Result
+from agent.replies import texts
 from agent.settings import Settings, settings
 from agent.worker import Worker, main, open_bus, run
 from functions.chat_model import ChatModel
@@ -117,6 +118,9 @@ class FunctionsWorker(Worker):
             log.warning("Call %s of %s has bad arguments: %s", call.call_id, call.function, wrong.message)
             said = f"引数が正しくありません：{wrong.message}" if ja else f"The arguments are not right: {wrong.message}"
             return _error(call, "invalid", said)
+        function = self._functions[call.function]
+        if call.dry_run and not function.card.runs_dry:
+            return _error(call, "dry_run", texts.withheld(call.lang, call.function))
         context = Context(
             call_id=call.call_id,
             lang=call.lang,
@@ -126,8 +130,8 @@ class FunctionsWorker(Worker):
             settings=self.settings,
             web=self._web,
             chat=self._chat,
+            dry_run=call.dry_run,
         )
-        function = self._functions[call.function]
         try:
             async with asyncio.timeout(function.limit_s or self.settings.function_s):
                 given = await function.call(call.arguments, context)

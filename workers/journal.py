@@ -89,7 +89,7 @@ class Journal(Worker):
             await self._publish_final(key, Final(turn_id=say.turn_id, status="failed", text=said, replier="journal"))
             raise Unfit("an empty turn" if not text else f"{len(text)} characters in a turn")
         if key not in self._open and (found := self._store.find(key)) is None:
-            await self._accept(key, text, lang, say.said_at)
+            await self._accept(key, text, lang, say)
         elif key not in self._open and found is not None and found[1] is not None:
             await self._publish_final(key, found[1])
         await self._store.committed()
@@ -100,14 +100,15 @@ class Journal(Worker):
             sending.insert(0, self._send(opened))
         await asyncio.gather(*sending)
 
-    async def _accept(self, key: Key, text: str, lang: Lang, said_at: datetime | None) -> None:
+    async def _accept(self, key: Key, text: str, lang: Lang, say: Say) -> None:
         turn = Turn(
             turn_id=key.turn_id,
             client=key.client,
             conversation=key.conversation,
             text=text,
             lang=lang,
-            said_at=said_at or datetime.now().astimezone(),
+            said_at=say.said_at or datetime.now().astimezone(),
+            dry_run=say.dry_run,
         )
         conversation = (key.client, key.conversation)
         if conversation in self._waiting:
@@ -123,8 +124,7 @@ class Journal(Worker):
         key = Key.of(route.turn)
         if (opened := self._open.get(key)) is None:
             return
-        called = route.function is not None and not route.missing and not route.unserved
-        self._progress(opened, "function" if called else "chat", route.function)
+        self._progress(opened, "function" if route.calls else "chat", route.function)
         self._store.routed(key, route)
         await self._store.committed(within=_RECORD_S)
 

@@ -1,6 +1,7 @@
 """The router worker: decides for each turn which function it calls, and makes the call.
 
-A call whose function has no live worker waits a moment for one to come (back), then the turn is told as unserved.
+A call whose function has no live worker waits a moment for one to come (back), then the turn is told as unserved. In a
+dry run a function that does not say that it understands one is not called.
 """
 
 import asyncio
@@ -66,8 +67,14 @@ class RouterWorker(Worker):
         )
         if not decision.function or decision.missing:
             await self._send_route(route)
+        elif turn.dry_run and not self._runs_dry(decision.function):
+            await self._send_route(route.model_copy(update={"withheld": True}))
         elif not await self._call(decision, route):
             await self._send_route(route.model_copy(update={"unserved": True}))
+
+    def _runs_dry(self, function: str) -> bool:
+        card = self._presence.cards.get(function)
+        return card is not None and card.runs_dry
 
     async def _call(self, decision: Decision, route: Route) -> bool:
         """Publishes the route and the call once somebody serves the function; tells whether anybody does."""
@@ -99,6 +106,7 @@ class RouterWorker(Worker):
             context=self._seal.close(call_id, route).model_dump(),
             reply_to=f"{self.bus.root}/{answer}",
             expires_at=datetime.now(UTC) + timedelta(seconds=self.settings.resend_s),
+            dry_run=turn.dry_run,
         )
 
     async def _send_call(self, call: Call) -> bool:

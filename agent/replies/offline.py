@@ -89,6 +89,8 @@ class OfflineReplier:
             return _from_result(lang, task.result)
         if route.function and route.unserved:
             return texts.unserved(lang, route.function)
+        if route.function and route.withheld:
+            return texts.withheld(lang, route.function)
         if route.function and route.missing:
             return texts.ask(lang, route.function, route.missing)
         return _conversation(lang, route.turn.text, [card.name for card in task.cards])

@@ -169,7 +169,7 @@ def _is_for_model(task: Task) -> bool:
     """Whether there is something to put into words, and not only to ask or to refuse."""
     if task.result is not None:
         return task.result.status == "ok"
-    return not (task.route.function and (task.route.missing or task.route.unserved))
+    return task.route.function is None
 
 
 def _is_too_long(error: OllamaError) -> bool:

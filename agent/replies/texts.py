@@ -30,6 +30,13 @@ def unserved(lang: Lang, function: str) -> str:
     return f"{function} is not connected right now. Please ask again once its worker is running."
 
 
+def withheld(lang: Lang, function: str) -> str:
+    """To a call that a dry run may not make."""
+    if lang == "ja":
+        return f"試行のため、「{function}」は呼び出していません。"
+    return f"This is a dry run, so {function} was not called."
+
+
 def no_answer_from_function(lang: Lang, function: str) -> str:
     """Where a function never answered."""
     if lang == "ja":

@@ -62,7 +62,8 @@ def read_items(path: Path) -> list[dict[str, Any]]:
     """Reads a file of cases as the JSON objects that are in it.
 
     Args:
-        path: a JSON array, or JSON Lines where the name ends in `.jsonl`; empty lines count for nothing.
+        path: a JSON array, or JSON Lines where the name ends in `.jsonl`; empty lines count for nothing, and neither
+            do turns in an exported log that nobody has labelled.
 
     Raises:
         OSError: it can't be read.
@@ -78,6 +79,7 @@ def read_items(path: Path) -> list[dict[str, Any]]:
         for number, line in lines
         if line.strip()
         for item in _objects(f"[{line}]", f"{path} holds no labelled case in line {number}")
+        if not _is_unlabelled_log(item)
     ]
 
 
@@ -173,3 +175,8 @@ def _objects(text: str, trouble: str) -> list[dict[str, Any]]:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ValueError(f"{trouble}: it is no list of JSON objects")
     return items
+
+
+def _is_unlabelled_log(item: Mapping[str, Any]) -> bool:
+    """Whether it is a line of an exported log (`agent.logged_turn`) that nobody has labelled, and so no case."""
+    return "turn_id" in item and "expected_function" not in item

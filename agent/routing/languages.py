@@ -17,7 +17,7 @@ lo ラオス語 ラオ語 lao|my ミャンマー語 ビルマ語 burmese|mn モ�
 et エストニア語 estonian|lv ラトビア語 latvian|lt リトアニア語 lithuanian|ga アイルランド語 ゲール語 irish gaelic gaeilge|gd scottish_gaelic スコットランド・ゲール語|cy ウェールズ語 welsh|ca カタルーニャ語 カタロニア語 catalan|eu バスク語 basque|gl ガリシア語 galician|la ラテン語 latin|eo エスペラント語 エスペラント esperanto
 sw スワヒリ語 swahili kiswahili|am アムハラ語 amharic|yo ヨルバ語 yoruba|ig イボ語 igbo|ha ハウサ語 hausa|zu ズールー語 zulu|xh コサ語 xhosa|af アフリカーンス語 afrikaans|so ソマリ語 somali|sq アルバニア語 albanian|mk マケドニア語 macedonian|bs ボスニア語 bosnian|be ベラルーシ語 belarusian
 ka ジョージア語 グルジア語 georgian|hy アルメニア語 armenian|az アゼルバイジャン語 azerbaijani|kk カザフ語 kazakh|uz ウズベク語 uzbek|ky キルギス語 kyrgyz|ps パシュトー語 pashto|ku クルド語 kurdish|yi イディッシュ語 yiddish|mt マルタ語 maltese|lb ルクセンブルク語 luxembourgish
-haw ハワイ語 hawaiian|mi マオリ語 maori|sm サモア語 samoan|yue 広東語 cantonese|ht ハイチ語 haitian_creole|ceb セブアノ語 cebuano|jv ジャワ語 javanese
+haw ハワイ語 hawaiian|mi マオリ語 maori|sm サモア語 samoan|yue 広東語 cantonese|ht ハイチ語 haitian_creole|ceb セブアノ語 cebuano|jv ジャワ語 javanese|br ブルトン語 breton|fj フィジー語 fijian|nv ナバホ語 navajo|iu イヌクティトゥット語 イヌイット語 inuktitut|st ソト語 sesotho sotho|gv マン島語 manx|tw トウィ語 twi
 """
 _CODES: Mapping[str, str] = {
     name.replace("_", " "): code

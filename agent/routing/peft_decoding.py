@@ -72,8 +72,10 @@ class Decoder:
             read = memory.length + len(unread)
             states = self._model.read([*unread, *guess], memory, last=len(guess) + 1)
             reads += 1
+            # The whole vocabulary's rows, where all tokens are allowed, are read once for the whole guess.
+            logits = self._model.logits(states) if state.tokens is None else [None] * len(states)
             for right, hidden in enumerate(states):
-                token, probability = self.choose(state, hidden)
+                token, probability = self.choose(state, hidden, logits[right])
                 chance *= 1.0 if state.settled else probability
                 state = state.after(token)
                 said.append(token)
@@ -84,16 +86,17 @@ class Decoder:
             unread = [token]
         return Decoded(tuple(said), chance, reads)
 
-    def choose(self, state: State, hidden: Tensor) -> tuple[int, float]:
+    def choose(self, state: State, hidden: Tensor, logits: Tensor | None) -> tuple[int, float]:
         """The likeliest of the tokens that are allowed, and its probability among them.
 
         Args:
             state: where the automaton is.
             hidden: the model's state of the token before, shape (hidden).
+            logits: of the whole vocabulary, where they have been computed.
         """
         if state.tokens is None:
-            logits = self._model.logits(hidden).index_fill(0, self._no_text, float("-inf"))
-            return int(logits.argmax()), 1.0
+            logits = self._model.logits(hidden) if logits is None else logits
+            return int(logits.index_fill(0, self._no_text, float("-inf")).argmax()), 1.0
         if len(state.tokens) == 1:
             return state.tokens[0], 1.0
         if self._words and state.first:

@@ -140,15 +140,15 @@ class Gemma:
         """Logits of the next token.
 
         Args:
-            state: of the token before, shape (hidden).
+            state: of the token before, shape (hidden), or of several tokens, shape (count, hidden).
             tokens: ids of the tokens that are asked for; None for all.
 
         Returns:
-            Shape (tokens), 32-bit.
+            Shape (tokens) or (count, tokens), 32-bit.
         """
         with torch.inference_mode():
             rows = self._rows if tokens is None else self._rows.index_select(0, tokens)
-            return torch.mv(rows, state).float()
+            return (rows @ state.t()).t().float()
 
     @property
     def device(self) -> torch.device:
