@@ -7,7 +7,8 @@
   A process killed before that gets the message again, so handlers must not mind a repeat.
 * `send` returns when the broker has taken the message, over reconnects if need be, and raises when it was refused.
 * At most `concurrency` handlers run at once.
-* A payload that does not fit its model goes to `dead` with the reason, as does one whose handler raised.
+* A payload that does not fit its model goes to `dead` with the reason, as does one whose handler raised, unless what it
+  raised says that the process is at its end (`Unable`).
 """
 
 import asyncio
@@ -33,6 +34,10 @@ _SHOWN = 2000
 
 class BusError(Exception):
     """Raised when a message can't be put on the bus: refused by the broker, or too large."""
+
+
+class Unable(Exception):  # noqa: N818 - it is no fault of the message
+    """Raised by a handler whose process can't go on: its message is left for the process that comes after it."""
 
 
 class Unfit(Exception):  # noqa: N818 - it describes the message, not a fault of ours
@@ -255,8 +260,12 @@ class Bus(ABC):
     async def _handle(self, inbound: Inbound, acknowledge: Callable[[], None]) -> None:
         for subscription in self.subscriptions:
             if subscription.matches(inbound.topic):
-                async with contextlib.nullcontext() if subscription.note else self._slots:
-                    await self._run(subscription, inbound)
+                try:
+                    async with contextlib.nullcontext() if subscription.note else self._slots:
+                        await self._run(subscription, inbound)
+                except Unable as error:
+                    log.warning("Left a message on %s to the next process: %s", inbound.topic, error)
+                    return
                 break
         acknowledge()
 
@@ -267,6 +276,8 @@ class Bus(ABC):
             await self.dead(inbound.topic, inbound.payload, str(error))
         except ValidationError as error:
             await self.dead(inbound.topic, inbound.payload, _reasons(error))
+        except Unable:
+            raise
         except Exception as error:
             # Brokers repeat an unacknowledged message only on reconnect, so holding it back would hide it:
             # it is told, and the journal sends the turn again.

@@ -27,7 +27,7 @@ from agent.mqtt import MqttBus
 from agent.ollama import OllamaError
 from agent.presence import Presence
 from agent.settings import PROJECT, Settings, settings
-from agent.supervisor import ROLES, Supervisor, SupervisorError, environment, is_ready, running
+from agent.supervisor import ROLES, Supervisor, SupervisorError, environment, is_ready, parse_slots, running
 from agent.transcript import encodable
 from agent.worker import open_bus
 
@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(arguments: argparse.Namespace, settings: Settings) -> int:
-    slots = _slots(arguments.slots)
+    slots = parse_slots(arguments.slots)
     if settings.tls and not settings.external_broker:
         raise UsageError("Our own broker listens on this machine only, without TLS: unset FUNCGEMMA_TLS.")
     if arguments.detach:
@@ -142,16 +142,6 @@ async def _stop_at_eof(stop: asyncio.Event) -> None:
             stop.set()
 
     await asyncio.get_running_loop().connect_read_pipe(Watcher, sys.stdin)
-
-
-def _slots(text: str) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for part in filter(None, text.split(",")):
-        name, _, number = part.partition("=")
-        if name not in ROLES or name == "journal" or not number.isdecimal() or not 1 <= int(number) <= 64:
-            raise UsageError(f"{part!r} is no slot setting; write for example: --slots router=2,chat=2")
-        found[name] = int(number)
-    return found
 
 
 def _down(_arguments: argparse.Namespace, settings: Settings) -> int:

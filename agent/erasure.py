@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.conversation_log import REPLAY, Conversation, ConversationLog
+from agent.finals import Finals
 from agent.logged_turn import LogError, LoggedTurn
 from agent.settings import PROJECT, Settings
 from agent.supervisor import environment
+from agent.turns import StoreError
 
 _SHORTEST = 4
 """Characters that a text must have to be blotted out of logs; shorter ones are in every line."""
@@ -66,6 +68,7 @@ class Erasure:
             self.log.delete(one)
         self.log.compact()
         home = self.settings.home
+        self._finals(copies)
         _forget_typed(home / "history", {turn.text for turn in turns})
         words = sorted(_words(turns), key=len, reverse=True)
         for path in (home / "logs").glob("*.log"):
@@ -79,6 +82,16 @@ class Erasure:
         """The exported logs in a folder that hold the conversation."""
         mark = f'"conversation_id": "{self.conversation.id}"'.encode()
         return [path for path in sorted(folder.glob("*.jsonl")) if mark in path.read_bytes()]
+
+    def _finals(self, copies: Sequence[Conversation]) -> None:
+        finals = Finals(self.settings.home / "finals.sqlite3", "erasure")
+        try:
+            for one in (self.conversation, *copies):
+                finals.forget(one.client, one.id)
+        except StoreError as error:
+            raise LogError(str(error)) from error
+        finally:
+            finals.close()
 
     def _copies(self, texts: set[str]) -> list[Conversation]:
         """What an interrupted replay has left of it."""

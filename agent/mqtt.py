@@ -194,10 +194,6 @@ class MqttBus(Bus):
                 self._lose()
                 # Neither paho nor aiomqtt closes a connection that was given up before the broker confirmed it.
                 client._client._sock_close()  # noqa: SLF001
-                ended = client._disconnected  # noqa: SLF001
-                if ended.done() and not ended.cancelled():
-                    # Looked at, or asyncio complains that nobody did.
-                    ended.exception()
             await asyncio.sleep(delay * random.uniform(0.5, 1.5))
             delay = min(delay * 2, _LONGEST_DELAY_S)
 
@@ -229,6 +225,8 @@ class MqttBus(Bus):
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             logger=logging.getLogger("agent.mqtt.client"),
         )
+        # A connection that ends while it is being set up is noticed there.
+        client._disconnected.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # noqa: SLF001
         raw = client._client  # noqa: SLF001
         # Redelivered messages follow the CONNACK at once, so all this is set before connecting.
         raw.manual_ack_set(True)

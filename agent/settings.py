@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     tls: bool = Field(False, description="TLS to the broker")
     tls_ca: Path | None = Field(None, description="certificate authority to trust, PEM")
     keepalive_s: int = Field(15, description="MQTT keep-alive, seconds")
+    away_s: float = Field(
+        15.0, description="a worker that hangs is ended, and one that stays away is done without, after this"
+    )
     session_expiry_s: int = Field(7 * 86400, description="how long the broker keeps the messages of an absent worker")
     mosquitto: Path | None = Field(None, description="mosquitto program; looked for where not given")
 
@@ -52,6 +55,7 @@ class Settings(BaseSettings):
     resend_s: float = Field(10.0, description="a turn without progress is sent again after this")
     reply_s: float = Field(180.0, description="the same while a reply is being generated")
     max_attempts: int = Field(3, description="how often a turn is sent again before it is given up")
+    max_open: int = Field(256, description="turns on their way at once; the others wait in the journal")
     serve_grace_s: float = Field(3.0, description="how long a call waits for the absent worker of its function")
     history_messages: int = Field(6, description="messages of context that a turn carries")
     journal_sync: Literal["full", "normal"] = Field("full", description="fsync on each commit (full) or not (normal)")

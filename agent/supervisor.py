@@ -20,6 +20,7 @@ from typing import IO
 from agent import broker, topics
 from agent.bus import Bus
 from agent.credentials import Credentials
+from agent.healing import Healer
 from agent.messages import Status
 from agent.presence import Presence
 from agent.settings import PROJECT, Settings
@@ -101,7 +102,8 @@ class Supervisor:
 
     async def _run_workers(self, stop: asyncio.Event, keepers: list[asyncio.Task[None]], lock: IO[str]) -> None:
         bus = open_bus("supervisor", "operator", self._settings)
-        presence = Presence(bus, lambda client, status: self._look(presence, client, status))
+        presence = Presence(bus, lambda client, status: self._look(presence, healer, client, status))
+        healer = Healer(bus, presence, self._settings, self._processes, self._tell)
         if not await entered(bus, stop):
             return
         try:
@@ -117,6 +119,7 @@ class Supervisor:
                 module, _, slot = name.partition("-")
                 command = [sys.executable, "-m", f"workers.{module}", *(["--slot", slot] if slot else [])]
                 keepers.append(self._keep(name, partial(self._spawn, name, command)))
+            keepers.append(asyncio.create_task(healer.run(), name="supervisor[healer]"))
             self.started.set()
             await stop.wait()
             self._ending = True
@@ -248,14 +251,32 @@ class Supervisor:
             process = self._processes.get(_BROKER)
             await bus.announce(pid=os.getpid(), broker_pid=process.pid if process else None)
 
-    def _look(self, presence: Presence, client: str, status: Status) -> None:
+    def _look(self, presence: Presence, healer: Healer, client: str, status: Status) -> None:
         """Tells when everything is there, and when it no longer is."""
+        healer.saw(client, status)
         if status.state == "online":
             self._came_up.add(client)
         ready = is_ready(presence)
         if ready != self._ready and not self._ending and self.started.is_set():
             self._ready = ready
             self._tell("ready" if ready else "not ready: " + ", ".join(absent(presence)) + " offline")
+
+
+def parse_slots(text: str) -> dict[str, int]:
+    """Workers a module out of `router=2,chat=2`.
+
+    Raises:
+        SupervisorError: it can't be read, or asks for a second journal.
+    """
+    found: dict[str, int] = {}
+    for part in filter(None, text.split(",")):
+        name, _, number = part.partition("=")
+        if name == "journal":
+            raise SupervisorError("The journal keeps all turns in one file, so there is one of it: leave it out.")
+        if name not in ROLES or not number.isdecimal() or not 1 <= int(number) <= 64:
+            raise SupervisorError(f"{part!r} is no slot setting; write for example: --slots router=2,chat=2")
+        found[name] = int(number)
+    return found
 
 
 def absent(presence: Presence) -> list[str]:

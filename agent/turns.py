@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from agent.bus import Unable
 from agent.messages import Final, Pending, Result, Route, Turn, Utterance
 
 _BUSY_S = 60.0
@@ -47,6 +48,13 @@ class Key:
         return cls(turn.client, turn.conversation, turn.turn_id)
 
 
+class StoreError(Unable):
+    """Raised when turns can't be written to disk; nothing that was not written may be acknowledged."""
+
+    def __init__(self, path: Path, error: sqlite3.Error) -> None:
+        super().__init__(f"{path} can't be written ({error}). Is the disk full? It is tried again by itself.")
+
+
 class TurnStore:
     """The table of turns.
 
@@ -55,17 +63,25 @@ class TurnStore:
         sync: `full` writes each commit through to the disk; `normal` may lose the last ones with the power.
 
     Attributes:
-        broken: gets the error when a commit failed (a full disk, say). What waited for it goes on waiting: nothing
-            may be acknowledged that is not on disk, and the process should end.
+        broken: gets the error when a change or a commit failed (a full disk, say). What waited for it gets the error
+            too, and so does all that comes later: what memory holds is no longer what the disk holds, and the process
+            should end.
+
+    Raises:
+        StoreError: the file can't be opened.
     """
 
     def __init__(self, path: Path, sync: str = "full") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # While a conversation is being forgotten, the file is written anew, which takes seconds where it is large.
-        self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute(f"PRAGMA synchronous = {'FULL' if sync == 'full' else 'NORMAL'}")
-        self._db.executescript(_SCHEMA)
+        self._path = path
+        try:
+            # While a conversation is being forgotten, the file is written anew, which takes seconds where it is large.
+            self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if sync == 'full' else 'NORMAL'}")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise StoreError(path, error) from error
         self._flush: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf
@@ -73,7 +89,7 @@ class TurnStore:
 
     def close(self) -> None:
         """Commits what is open and closes the file."""
-        if self._db.in_transaction:
+        if self._db.in_transaction and not self.broken.done():
             self._db.execute("COMMIT")
         self._db.close()
 
@@ -82,7 +98,12 @@ class TurnStore:
 
         Args:
             within: seconds that they may wait for other changes to go with.
+
+        Raises:
+            StoreError: they are not, and never will be.
         """
+        if self.broken.done():
+            self.broken.result()
         if not self._db.in_transaction:
             return
         loop = asyncio.get_running_loop()
@@ -101,16 +122,32 @@ class TurnStore:
         try:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            if not self.broken.done():
-                self.broken.set_exception(error)
+            broke = self._break(error)
+            if flush is not None:
+                flush.set_exception(broke)
+                # Who waited may be gone.
+                flush.exception()
             return
         if flush is not None:
             flush.set_result(None)
 
     def _change(self, statement: str, *values: Any) -> None:
-        if not self._db.in_transaction:
-            self._db.execute("BEGIN")
-        self._db.execute(statement, values)
+        if self.broken.done():
+            self.broken.result()
+        try:
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN")
+            self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise self._break(error) from error
+
+    def _break(self, error: sqlite3.Error) -> StoreError:
+        """Notes that the disk does not take what memory holds."""
+        broke = StoreError(self._path, error)
+        if not self.broken.done():
+            self.broken.set_exception(broke)
+            self.broken.exception()
+        return broke
 
     # ---- changes
 

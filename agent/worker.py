@@ -14,7 +14,7 @@ import uvloop
 
 from agent import __version__
 from agent.broker import BrokerMissing
-from agent.bus import Bus, BusError
+from agent.bus import Bus, BusError, Unable
 from agent.credentials import CredentialError, Credentials
 from agent.mqtt import MqttBus
 from agent.routing import RouterError
@@ -169,7 +169,7 @@ def run(make: Callable[[], Worker]) -> None:
 
     try:
         uvloop.run(until_stopped())
-    except (BusError, CredentialError, BrokerMissing, RouterError) as error:
+    except (BusError, CredentialError, BrokerMissing, RouterError, Unable) as error:
         if settings().debug:
             raise
         sys.exit(str(error))

@@ -30,13 +30,14 @@ TURNS = 500
 
 
 @asynccontextmanager
-async def up(settings: Settings) -> AsyncIterator[Client]:
+async def up(settings: Settings, *options: str) -> AsyncIterator[Client]:
     """`funcgemma up` as a process of its own, and a client on it once everything is there."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "agent.cli",
         "up",
+        *options,
         cwd=PROJECT,
         env={**os.environ, **environment(settings)},
         stdout=asyncio.subprocess.PIPE,

@@ -29,7 +29,7 @@ from agent.client import Client
 from agent.messages import Accepted, Chunk, Final, Result, Route
 from agent.routing.cases import load_cases
 from agent.settings import Settings
-from agent.supervisor import Supervisor, is_ready
+from agent.supervisor import Supervisor, is_ready, parse_slots
 from agent.worker import open_bus
 
 _CLIENTS = 4
@@ -39,15 +39,15 @@ _STAGES = {Accepted: "say → accepted", Route: "→ route", Result: "→ result
 
 
 @asynccontextmanager
-async def installation() -> AsyncIterator[tuple[Settings, list[Client]]]:
-    """A running installation of our own, and clients on it."""
+async def installation(slots: dict[str, int] | None = None) -> AsyncIterator[tuple[Settings, list[Client]]]:
+    """A running installation of our own with so many slots a role, and clients on it."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
         settings = Settings(home=Path(folder), port=port, offline=True, router="embedded", replier="offline")
         stop = asyncio.Event()
-        supervisor = Supervisor(settings, tell=lambda line: print(line, file=sys.stderr))
+        supervisor = Supervisor(settings, slots, tell=lambda line: print(line, file=sys.stderr))
         running = asyncio.create_task(supervisor.run(stop))
         started = asyncio.create_task(supervisor.started.wait())
         try:
@@ -132,7 +132,7 @@ def _row(name: str, times: list[float]) -> str:
 
 async def turn(arguments: argparse.Namespace) -> None:
     """Runs the whole measurement and prints it."""
-    async with installation() as (settings, clients):
+    async with installation(parse_slots(arguments.slots)) as (settings, clients):
         said = texts(settings)
         await one_by_one(clients[0], itertools.islice(said, 20))
         times = await one_by_one(clients[0], itertools.islice(said, arguments.turns))
@@ -163,6 +163,7 @@ def main() -> None:
     for each in (parser, one):
         each.add_argument("--turns", type=int, default=500, help="turns sent one after another (500)")
         each.add_argument("--rate-turns", type=int, default=3000, help="turns sent many at once (3000)")
+        each.add_argument("--slots", default="", metavar="ROLE=N,…", help="as of `funcgemma up`: router=2,chat=2")
         each.add_argument("--window", type=int, default=24, help="turns on their way at once (24)")
     two = commands.add_parser("router-peft", help="the peft router beside model.generate (needs the train extra)")
     two.add_argument("--turns", type=int, default=2, dest="peft_turns", help="turns of each function (2)")

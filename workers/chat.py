@@ -1,13 +1,16 @@
 """The chat worker: puts the reply into words and streams it, once a turn.
 
 It replies to a route that makes no call, and to every result. A turn may come again (after a crash, or because the
-journal sent it again); what has had its final is left alone. A worker that comes back learns from the bus which finals
-it had sent: they wait for it in order with the rest, and it handles nothing else before it has read them.
+journal sent it again); what has had its final is left alone. Finals are kept in a file before they are sent, which the
+chat workers of this home and the journal share: the first one counts, and a turn that another worker is at is left to
+it. Those of workers elsewhere are read from the bus: they wait for a worker that comes back in order with the rest, and
+it handles nothing else before it has read them.
 """
 
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -17,6 +20,7 @@ from agent import topics
 from agent.availability import Upgradable
 from agent.bus import Bus, Unfit
 from agent.credentials import Credentials
+from agent.finals import Finals
 from agent.messages import Cancel, Card, Chunk, Final, Result, Route
 from agent.presence import Presence
 from agent.replies import Replier, Start, Task, load, texts
@@ -29,7 +33,8 @@ V = TypeVar("V")
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED = 20000
+_REMEMBERED = 2000
+"""In memory; the file has the finals of an hour."""
 
 
 class ChatWorker(Worker):
@@ -48,6 +53,7 @@ class ChatWorker(Worker):
         self._finished: OrderedDict[Key, Final] = OrderedDict()
         self._cancelled: OrderedDict[Key, _Cancellation] = OrderedDict()
         self._running: dict[Key, asyncio.Future[None]] = {}
+        self._me = f"{bus.client_id} {os.getpid()}"
         bus.on(topics.FINAL, Final, self._final, note=True)
         bus.on(topics.ROUTE, Route, self._route)
         bus.on(topics.RESULT, Result, self._result)
@@ -57,6 +63,14 @@ class ChatWorker(Worker):
     def details(self) -> dict[str, Any]:
         """Tells who replies, and what is in the model's way."""
         return {**super().details, **(self._replier.condition if isinstance(self._replier, Upgradable) else {})}
+
+    async def prepare(self) -> None:
+        """Opens the file of finals."""
+        self._finals = Finals(self.settings.home / "finals.sqlite3", self._me)
+
+    async def finish(self) -> None:
+        """Closes it."""
+        self._finals.close()
 
     async def work(self) -> None:
         """Looks after the model."""
@@ -102,11 +116,18 @@ class ChatWorker(Worker):
         key = Key.of(task.route.turn)
         while (running := self._running.get(key)) is not None:
             await asyncio.wait({running})
+        turn = task.route.turn
         if (final := self._finished.get(key)) is not None:
             # The journal sends a turn anew only if it has not seen the final: a broker that was killed took it along.
-            if task.route.turn.attempt > final.attempt:
-                again = final.model_copy(update={"attempt": task.route.turn.attempt})
-                await self.bus.send(topics.FINAL, again, client=key.client, conversation=key.conversation)
+            if turn.attempt > final.attempt or turn.time > final.time:
+                await self._send(key, final.model_copy(update={"attempt": turn.attempt}))
+            return
+        worker, final = self._begin(key)
+        if final is not None:
+            # On disk, but maybe not on the bus: its worker died.
+            await self._send(key, final)
+            return
+        if worker != self._me:
             return
         self._running[key] = asyncio.get_running_loop().create_future()
         try:
@@ -156,9 +177,28 @@ class ChatWorker(Worker):
             }
         )
         if key not in self._finished:
-            await self.bus.send(topics.FINAL, final, client=key.client, conversation=key.conversation)
-            _remember(self._finished, key, final)
+            await self._send(key, self._finals.keep(key, final))
         self._cancelled.pop(key, None)
+
+    async def _send(self, key: Key, final: Final) -> None:
+        await self.bus.send(topics.FINAL, final, client=key.client, conversation=key.conversation)
+        _remember(self._finished, key, final)
+
+    def _begin(self, key: Key) -> tuple[str, Final | None]:
+        """Who replies to the turn, this worker or one that is at it and alive; and the final, where there is one."""
+        worker, final = self._finals.begin(key)
+        while final is None and worker != self._me and not self._alive(worker):
+            self._finals.take_over(key, worker)
+            worker, final = self._finals.begin(key)
+        return worker, final
+
+    def _alive(self, worker: str) -> bool:
+        client, _, pid = worker.partition(" ")
+        if client == self.bus.client_id:
+            # One before this process; what is told of it may be old.
+            return False
+        status = self._presence.statuses.get(client)
+        return status is not None and status.state == "online" and str(status.details.get("pid")) == pid
 
     def _cancellation(self, key: Key) -> "_Cancellation":
         if key not in self._cancelled:

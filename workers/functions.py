@@ -1,7 +1,8 @@
 """The functions worker: hosts functions on the bus.
 
 It publishes their cards, runs their calls and publishes results. A call that comes twice is answered from the first
-run; one that expired while nobody was there to do it is not done late, since its user has been told so.
+run; one that expired while nobody was there to do it is not done late: its user has been told so, or the journal sends
+the turn anew.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from pydantic_core import PydanticSerializationError
 from agent import topics
 from agent.bus import Bus, BusError, Unfit
 from agent.credentials import Credentials
-from agent.messages import Call, Error, Notice, Result
+from agent.messages import Call, Error, Notice, Result, Status
 from agent.replies import texts
 from agent.settings import Settings, settings
 from agent.worker import Worker, main, open_bus, run
@@ -49,6 +50,8 @@ class FunctionsWorker(Worker):
         self._validators = {name: Draft202012Validator(one.card.parameters) for name, one in functions.items()}
         self._done: OrderedDict[tuple[str, str], asyncio.Task[Result]] = OrderedDict()
         self._started_at = datetime.now(UTC)
+        self._caught_up = False
+        bus.on(topics.STATUS, Status, self._status, note=True, client=bus.client_id)
         for name in functions:
             bus.on(topics.CALL, Call, self._call, function=name)
 
@@ -86,6 +89,10 @@ class FunctionsWorker(Worker):
         answer = topics.RESULT.levels(call.reply_to.removeprefix(self.bus.root + "/"))
         if answer is None or answer["function"] != call.function:
             raise Unfit(f"reply_to is no result topic of {call.function}: {call.reply_to!r}")
+        if not self._caught_up and call.expires_at is not None and call.expires_at < self._started_at:
+            # Its user was told that nobody serves the function, or the journal sends the turn anew.
+            log.info("Call %s of %s came before this worker and has expired", call.call_id, call.function)
+            return
         key = (call.function, call.call_id)
         if key not in self._done:
             self._done[key] = asyncio.create_task(self._run(call, answer))
@@ -101,6 +108,11 @@ class FunctionsWorker(Worker):
             failed = _error(call, "failed", str(error))
             await self.bus.send(topics.RESULT, failed.model_copy(update=own), **answer)
 
+    async def _status(self, status: Status, _levels: dict[str, str]) -> None:
+        # It comes behind all calls that had waited. Those after it were made with this worker there, whatever the
+        # clocks of two machines say.
+        self._caught_up = self._caught_up or status.id == self.bus.announced
+
     async def _run(self, call: Call, answer: dict[str, str]) -> Result:
         started = time.perf_counter()
         result = await self._outcome(call, answer)
@@ -109,10 +121,6 @@ class FunctionsWorker(Worker):
 
     async def _outcome(self, call: Call, answer: dict[str, str]) -> Result:
         ja = call.lang == "ja"
-        if call.expires_at is not None and call.expires_at < self._started_at:
-            return _error(
-                call, "expired", "時間切れのため、実行しませんでした。" if ja else "It came too late and was not done."
-            )
         wrong = next(self._validators[call.function].iter_errors(call.arguments), None)
         if wrong is not None:
             log.warning("Call %s of %s has bad arguments: %s", call.call_id, call.function, wrong.message)

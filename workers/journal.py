@@ -9,12 +9,13 @@ import re
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from agent import topics
 from agent.bus import Bus, Unfit
 from agent.credentials import Credentials
+from agent.finals import Finals
 from agent.language import detect
 from agent.messages import Accepted, Final, Lang, Result, Route, Say, Status, Turn
 from agent.presence import Presence
@@ -53,16 +54,18 @@ class Journal(Worker):
     def __init__(self, bus: Bus, settings: Settings, seal: Seal) -> None:
         super().__init__(bus, settings)
         self._seal = seal
-        self._presence = Presence(bus, self._worker_came)
+        self._presence = Presence(bus, self._worker_changed)
         self._open: dict[Key, _Open] = {}
         self._waiting: dict[tuple[str, str], deque[Turn]] = {}
+        self._ready: deque[tuple[str, str]] = deque()
         bus.on(topics.SAY, Say, self._say)
         bus.on(topics.ROUTE, Route, self._route)
         bus.on(topics.RESULT, Result, self._result)
         bus.on(topics.FINAL, Final, self._final)
 
     async def prepare(self) -> None:
-        """Opens the file and takes up what was left."""
+        """Opens the files and takes up what was left."""
+        self._finals = Finals(self.settings.home / "finals.sqlite3", self.bus.client_id)
         self._store = TurnStore(self.settings.home / "journal.sqlite3", self.settings.journal_sync)
         for state, turn, function, resulted in self._store.unfinished():
             conversation = (turn.client, turn.conversation)
@@ -72,10 +75,13 @@ class Journal(Worker):
             else:
                 stage = "chat" if resulted else "function" if function else "router"
                 self._open[Key.of(turn)] = _Open(turn, _now(), stage, function)
+        busy = {(key.client, key.conversation) for key in self._open}
+        self._ready.extend(conversation for conversation in self._waiting if conversation not in busy)
 
     async def finish(self) -> None:
-        """Closes the file."""
+        """Closes the files."""
         self._store.close()
+        self._finals.close()
 
     # ---- what comes in
 
@@ -113,6 +119,10 @@ class Journal(Worker):
         conversation = (key.client, key.conversation)
         if conversation in self._waiting:
             self._waiting[conversation].append(turn)
+            self._store.add(turn, "waiting")
+        elif len(self._open) >= self.settings.max_open:
+            self._waiting[conversation] = deque([turn])
+            self._ready.append(conversation)
             self._store.add(turn, "waiting")
         else:
             self._waiting[conversation] = deque()
@@ -169,14 +179,17 @@ class Journal(Worker):
             for key, opened in list(self._open.items()):
                 if 0 < opened.due < _now():
                     await self._overdue(key, opened)
+            while (following := self._open_next()) is not None:
+                await self._store.committed()
+                await self._send(following)
             await self._store.committed()
             await asyncio.wait({self._store.broken}, timeout=_LOOK_S)
             if self._store.broken.done():
                 self._store.broken.result()
 
-    def _worker_came(self, _client: str, status: Status) -> None:
-        """A worker that came (back) may have missed what was sent before it listened: it is sent once more, soon."""
-        if status.state == "online":
+    def _worker_changed(self, _client: str, status: Status) -> None:
+        """What a worker that came (back) may have missed, and what one had that is gone, is sent once more, soon."""
+        if status.state == "online" or status.details.get("gone"):
             for opened in self._open.values():
                 if opened.stage == status.role and opened.due > 0:
                     opened.due, opened.again = min(opened.due, _now() + _AFTER_RECONNECT_S), True
@@ -201,7 +214,9 @@ class Journal(Worker):
             text = texts.no_answer_from_function(turn.lang, opened.function)
         else:
             text = texts.no_answer_from_role(turn.lang, opened.stage, online=online)
-        final = Final(turn_id=turn.turn_id, attempt=turn.attempt, status="failed", text=text, replier="journal")
+        gave_up = Final(turn_id=turn.turn_id, attempt=turn.attempt, status="failed", text=text, replier="journal")
+        # A chat worker that hangs may have one that it has not sent yet, and finds this one when it goes on.
+        final = self._finals.keep(key, gave_up)
         # On disk first: a journal killed after this sends it when it comes back.
         self._store.finish(key, final, sent=False)
         await self._close(key)
@@ -211,20 +226,26 @@ class Journal(Worker):
         await self._store.committed()
 
     async def _close(self, key: Key) -> None:
-        """Ends a turn and opens the next one of its conversation."""
+        """Ends a turn and opens the next one."""
         del self._open[key]
         conversation = (key.client, key.conversation)
-        waiting = self._waiting[conversation]
-        following = None
-        if waiting:
-            turn = self._with_context(waiting.popleft())
-            following = self._open[Key.of(turn)] = _Open(turn, 0)
-            self._store.open(turn)
+        if self._waiting[conversation]:
+            self._ready.append(conversation)
         else:
             del self._waiting[conversation]
+        following = self._open_next()
         await self._store.committed(within=0 if following else _RECORD_S)
         if following is not None:
             await self._send(following)
+
+    def _open_next(self) -> _Open | None:
+        """Opens the turn that has waited longest, of a conversation that has none on its way, where there is room."""
+        if not self._ready or len(self._open) >= self.settings.max_open:
+            return None
+        turn = self._with_context(self._waiting[self._ready.popleft()].popleft())
+        following = self._open[Key.of(turn)] = _Open(turn, 0)
+        self._store.open(turn)
+        return following
 
     def _with_context(self, turn: Turn) -> Turn:
         history, pending = self._store.context(turn.client, turn.conversation, self.settings.history_messages)
@@ -232,7 +253,8 @@ class Journal(Worker):
 
     def _send(self, opened: _Open) -> Coroutine[Any, Any, bool]:
         """Notes at once that it is on its way; the coroutine sends it."""
-        turn = opened.turn
+        # A worker tells by the time whether it has answered before this was sent.
+        turn = opened.turn = opened.turn.model_copy(update={"time": datetime.now(UTC)})
         opened.due = _now() + self.settings.resend_s
         return self.bus.send(topics.TURN, turn, client=turn.client, conversation=turn.conversation)
 

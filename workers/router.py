@@ -7,8 +7,9 @@ dry run a function that does not say that it understands one is not called.
 import asyncio
 import time
 import uuid
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from agent import topics
 from agent.availability import Upgradable
@@ -19,10 +20,14 @@ from agent.presence import Presence
 from agent.routing import Decision, Router, load
 from agent.seal import Seal
 from agent.settings import Settings
+from agent.turns import Key
 from agent.worker import Worker, main
+
+V = TypeVar("V")
 
 _CALLS = uuid.UUID("3f1f6d0e-52b5-4a77-9a0b-9b1f1f6f1a11")
 _RETRY_S = 0.25
+_REMEMBERED = 5000
 
 
 class RouterWorker(Worker):
@@ -38,6 +43,8 @@ class RouterWorker(Worker):
         self._seal = seal
         self._router = router
         self._presence = Presence(bus)
+        self._routed: OrderedDict[Key, tuple[int, datetime]] = OrderedDict()
+        self._called: OrderedDict[Key, float] = OrderedDict()
         bus.on(topics.TURN, Turn, self._turn)
 
     @property
@@ -54,6 +61,8 @@ class RouterWorker(Worker):
     async def _turn(self, turn: Turn, _levels: dict[str, str]) -> None:
         # A turn that had waited comes before the cards do.
         await self._presence.caught_up()
+        if self._is_done(turn):
+            return
         started = time.perf_counter()
         decision = await self._router.route(turn, self._presence.cards)
         route = Route(
@@ -70,7 +79,17 @@ class RouterWorker(Worker):
         elif turn.dry_run and not self._runs_dry(decision.function):
             await self._send_route(route.model_copy(update={"withheld": True}))
         elif not await self._call(decision, route):
+            if self._called.get(Key.of(turn), 0) > time.monotonic() - self.settings.resend_s:
+                # An earlier call waits for its worker: who is told that it was not done would find it done. When that
+                # has expired the journal asks again.
+                return
             await self._send_route(route.model_copy(update={"unserved": True}))
+        _remember(self._routed, Key.of(turn), (turn.attempt, datetime.now(UTC)))
+
+    def _is_done(self, turn: Turn) -> bool:
+        """Whether the turn was routed after it had been sent: copies that wait in a queue would only make work."""
+        attempt, at = self._routed.get(Key.of(turn), (0, turn.time))
+        return turn.attempt <= attempt and turn.time < at
 
     def _runs_dry(self, function: str) -> bool:
         card = self._presence.cards.get(function)
@@ -91,6 +110,8 @@ class RouterWorker(Worker):
             # Nobody is subscribed: a worker without status and session, perhaps about to come back.
             await self._presence.changed(_RETRY_S)
             taken = await self._send_call(call)
+        if taken:
+            _remember(self._called, Key.of(route.turn), time.monotonic())
         return taken
 
     def _make_call(self, function: str, decision: Decision, route: Route) -> Call:
@@ -115,6 +136,12 @@ class RouterWorker(Worker):
     async def _send_route(self, route: Route) -> None:
         turn = route.turn
         await self.bus.send(topics.ROUTE, route, client=turn.client, conversation=turn.conversation)
+
+
+def _remember(kept: OrderedDict[Key, V], key: Key, value: V) -> None:
+    kept[key] = value
+    while len(kept) > _REMEMBERED:
+        kept.popitem(last=False)
 
 
 def make(bus: Bus, settings: Settings) -> RouterWorker:
