@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from agent.certificates import broker_files
 from agent.settings import PROJECT, Settings
 
 _UNPACKED = PROJECT / ".local" / "mosquitto"
@@ -43,9 +44,22 @@ def program(settings: Settings) -> tuple[Path, Mapping[str, str]]:
 
 
 def configuration(settings: Settings) -> str:
-    """`mosquitto.conf` with this installation's port and folders."""
+    """`mosquitto.conf` with this installation's port, folders and certificates.
+
+    Raises:
+        CertificateError: TLS is wanted, and there is no certificate.
+    """
     text = (PROJECT / "mosquitto.conf").read_text(encoding="utf-8")
-    text = re.sub(r"^listener .*$", f"listener {settings.port} {settings.host}", text, flags=re.MULTILINE)
+    listener = f"listener {settings.port} {settings.host}"
+    if settings.tls:
+        certificate, key = broker_files(settings)
+        listener += f"\ncertfile {certificate}\nkeyfile {key}"
+        if settings.tls_clients:
+            listener += f"\ncafile {certificate.with_name('ca.pem')}\nrequire_certificate true"
+    text = re.sub(r"^listener .*$", lambda _: listener, text, flags=re.MULTILINE)
+    # A packet has its topic and properties beside the payload.
+    packet = f"max_packet_size {settings.max_packet + 65536}"
+    text = re.sub(r"^max_packet_size .*$", packet, text, flags=re.MULTILINE)
     home = settings.home.resolve()
     return re.sub(r"^(\w+) data/run/", lambda found: f"{found[1]} {home}/", text, flags=re.MULTILINE)
 
@@ -55,6 +69,7 @@ async def start(settings: Settings, log: Path) -> asyncio.subprocess.Process:
 
     Raises:
         BrokerMissing: there is none.
+        CertificateError: TLS is wanted, and there is no certificate.
     """
     path, environment = program(settings)
     file = settings.home.resolve() / "broker" / "mosquitto.conf"

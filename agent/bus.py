@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -80,6 +80,9 @@ class Bus(ABC):
         persistent: whether the broker keeps messages while this client is away.
         concurrency: handlers that run at once.
         max_packet: largest payload, bytes.
+        largest: the same for payloads that have a limit of their own, by the name of their model.
+        share: ends the names of the groups that share a topic. Whoever knows a group's name may join it and be given
+            messages that its members miss, so it is a secret of our own workers (`Credentials.share`).
 
     Attributes:
         connected: set while a connection stands.
@@ -98,6 +101,8 @@ class Bus(ABC):
         persistent: bool = True,
         concurrency: int = 64,
         max_packet: int = 4 * 1024 * 1024,
+        largest: Mapping[str, int] | None = None,
+        share: str = "",
     ) -> None:
         self.client_id = client_id
         self.role: Role = role
@@ -105,6 +110,8 @@ class Bus(ABC):
         self.persistent = persistent
         self._will = will
         self.max_packet = max_packet
+        self._largest = largest or {}
+        self._share = share
         self.connected = asyncio.Event()
         self.connections = 0
         self.announced: str | None = None
@@ -145,6 +152,9 @@ class Bus(ABC):
             if not inbound.payload and withdrawn is not None:
                 await withdrawn(found)
                 return
+            largest = self._limit(topic)
+            if len(inbound.payload) > largest:
+                raise Unfit(f"{len(inbound.payload)} bytes; a {topic.payload.lower()} may have {largest}")
             try:
                 message = model.model_validate_json(inbound.payload)
             except ValidationError as error:
@@ -153,7 +163,7 @@ class Bus(ABC):
 
         group = None
         if self.role in topic.shared:
-            group = self.role if topic is not topics.CALL else levels["function"]
+            group = (self.role if topic is not topics.CALL else levels["function"]) + self._share
         self.subscriptions.append(Subscription(topic.filter(**levels), topic.qos, group, handle, note))
 
     async def send(self, topic: Topic, message: Message, **levels: str) -> bool:
@@ -171,8 +181,8 @@ class Bus(ABC):
             BusError: refused by the broker, or too large.
         """
         payload = message.model_copy(update={"source": self.client_id}).model_dump_json().encode()
-        if len(payload) > self.max_packet:
-            raise BusError(f"The message is {len(payload)} bytes; the bus takes {self.max_packet}.")
+        if len(payload) > (largest := self._limit(topic)):
+            raise BusError(f"The {topic.payload.lower()} has {len(payload)} bytes; the bus takes {largest}.")
         name = f"{self.root}/{topic.name(**levels)}"
         reply_to = message.reply_to if isinstance(message, Call) else None
         return await self._publish(name, payload, qos=topic.qos, retain=topic.retain, reply_to=reply_to)
@@ -283,6 +293,10 @@ class Bus(ABC):
             # it is told, and the journal sends the turn again.
             log.exception("The handler of %s failed", inbound.topic)
             await self.dead(inbound.topic, inbound.payload, f"{type(error).__name__}: {error}")
+
+    def _limit(self, topic: Topic) -> int:
+        """The largest payload of a topic, bytes."""
+        return min(self.max_packet, self._largest.get(topic.payload, self.max_packet))
 
     def _connect(self) -> None:
         """Notes that a connection stands."""

@@ -16,19 +16,24 @@ from typing import Any
 
 import uvloop
 
-from agent import __version__, log_commands, topics
+from agent import __version__, log_commands
 from agent.broker import BrokerMissing
 from agent.bus import BusError
+from agent.certificates import CertificateError, authority, broker_files, certify, client_file
 from agent.client import Client, NoAnswer
 from agent.credentials import CredentialError, Credentials
 from agent.entry import operator, started, with_client
+from agent.journal_backup import backup, restore
+from agent.journal_file import JournalError
 from agent.logged_turn import LogError
+from agent.logs import configure
 from agent.mqtt import MqttBus
 from agent.ollama import OllamaError
 from agent.presence import Presence
+from agent.revocation import revoke
 from agent.settings import PROJECT, Settings, settings
 from agent.supervisor import ROLES, Supervisor, SupervisorError, environment, is_ready, parse_slots, running
-from agent.transcript import encodable
+from agent.transcript import clean, encodable, one_line, safe_json
 from agent.worker import open_bus
 
 
@@ -36,22 +41,32 @@ class UsageError(Exception):
     """Raised when a command can't do what it was asked; the message says what to do."""
 
 
-_PLAIN = (UsageError, SupervisorError, CredentialError, BrokerMissing, BusError, NoAnswer, OllamaError, LogError)
+_PLAIN = (
+    UsageError,
+    SupervisorError,
+    CertificateError,
+    CredentialError,
+    BrokerMissing,
+    BusError,
+    JournalError,
+    LogError,
+    NoAnswer,
+    OllamaError,
+)
 
 
 def main() -> None:
     """Runs the command line; a mistake ends in one plain sentence."""
     arguments = _parser().parse_args()
-    logging.basicConfig(
-        level=logging.DEBUG if settings().debug or arguments.debug else logging.ERROR,
-        format="%(levelname)s %(message)s",
-    )
+    # Secrets, dialogues and logs are for their owner only.
+    os.umask(0o077)
+    configure(logging.DEBUG if settings().debug or arguments.debug else logging.ERROR, "%(levelname)s %(message)s")
     try:
         sys.exit(arguments.run(arguments, settings()))
     except _PLAIN as error:
         if settings().debug or arguments.debug:
             raise
-        sys.exit(f"funcgemma: {error}")
+        sys.exit(f"funcgemma: {clean(str(error))}")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -94,8 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     which = made.add_mutually_exclusive_group(required=True)
     which.add_argument("--client", action="store_true", help="somebody who says things")
     which.add_argument("--function", action="append", metavar="FUNCTION", help="a worker of this function")
+    made = command("certify", _certify, "Make the broker's certificate for TLS (FUNCGEMMA_TLS=1).")
+    made.add_argument("hosts", nargs="*", metavar="HOST", help="names and addresses by which others reach it")
     made = command("revoke", _revoke, "Take a credential back, and the cards of its functions with it.")
     made.add_argument("name")
+    made = command("journal", _journal, "Back the journal up, or put a backup in its place.")
+    made.add_argument("action", choices=("backup", "restore"))
+    made.add_argument("file", type=Path, metavar="FILE")
     made = command("worker", _worker, "Run one worker: a role, or a Python file with a function.")
     made.add_argument("what", metavar="ROLE-OR-FILE", help=f"{', '.join(ROLES)} or my_function.py")
     made.add_argument("--slot", type=int, default=0, help="number of this worker among those of its role")
@@ -115,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
 def _up(arguments: argparse.Namespace, settings: Settings) -> int:
     slots = parse_slots(arguments.slots)
     if settings.tls and not settings.external_broker:
-        raise UsageError("Our own broker listens on this machine only, without TLS: unset FUNCGEMMA_TLS.")
+        broker_files(settings)
     if arguments.detach:
         if running(settings):
             raise SupervisorError("FuncGemma runs already; see: funcgemma status")
@@ -197,7 +217,7 @@ def _say(arguments: argparse.Namespace, settings: Settings) -> int:
     async def say(client: Client, _bus: MqttBus) -> int:
         conversation = arguments.conversation or uuid.uuid4().hex[:12]
         final = await client.final(text, conversation, timeout=arguments.timeout)
-        print(final.model_dump_json() if arguments.json else final.text)
+        print(safe_json(final.model_dump_json()) if arguments.json else clean(final.text))
         return 0 if final.status == "ok" else 1
 
     return uvloop.run(with_client(settings, say, wait=False))
@@ -214,6 +234,8 @@ def _components(presence: Presence) -> list[dict[str, Any]]:
         pid = status.details.get("pid")
         role = "supervisor" if client == "supervisor" else status.role
         shown.append({"client": client, "role": role, "state": status.state, "pid": pid})
+        if note := status.details.get("note"):
+            shown[-1]["note"] = note
         if client == "supervisor" and (broker := status.details.get("broker_pid")):
             shown.append({"client": "broker", "role": "broker", "state": "online", "pid": broker})
     return shown
@@ -232,7 +254,7 @@ def _status(arguments: argparse.Namespace, settings: Settings) -> int:
         except (BusError, CredentialError) as error:
             print(f"funcgemma: {error}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps({"ready": ready, "components": components}))
+        print(safe_json(json.dumps({"ready": ready, "components": components})))
     elif not components:
         there = running(settings)
         logs = settings.home / "logs"
@@ -243,7 +265,10 @@ def _status(arguments: argparse.Namespace, settings: Settings) -> int:
         )
     else:
         for one in components:
-            print(f"{one['client']:<14} {one['role']:<11} {one['state']:<8} {one['pid'] or '-'}")
+            shown = [one_line(str(one[name] or "-")) for name in ("client", "role", "state", "pid")]
+            print("{:<14} {:<11} {:<8} {}".format(*shown))
+            if "note" in one:
+                print(f"    {one_line(str(one['note']))}")
         print("ready" if ready else "not ready")
     return 0 if ready else 1
 
@@ -274,12 +299,12 @@ def _functions(arguments: argparse.Namespace, settings: Settings) -> int:
 
     found = uvloop.run(look())
     if arguments.json:
-        print(json.dumps([card for card, _ in found], ensure_ascii=False))
+        print(safe_json(json.dumps([card for card, _ in found], ensure_ascii=False)))
         return 0
     for card, served in found:
         parameters = card["parameters"].get("properties", {})
-        print(f"{card['name']}({', '.join(parameters)}){'' if served else '  — no worker'}")
-        print(f"    {card['description']}")
+        print(one_line(f"{card['name']}({', '.join(parameters)}){'' if served else '  — no worker'}"))
+        print(f"    {one_line(card['description'])}")
     return 0
 
 
@@ -291,21 +316,24 @@ def _invite(arguments: argparse.Namespace, settings: Settings) -> int:
     credentials.prepare()
     functions = tuple(arguments.function or ())
     print(credentials.invite(arguments.name, "client" if arguments.client else "function", functions))
+    if settings.tls:
+        print(f"authority to trust: {authority(settings) or 'the system’s'}")
+        if settings.tls_clients:
+            print(f"certificate to show: {client_file(settings, arguments.name)}")
+    return 0
+
+
+def _certify(arguments: argparse.Namespace, settings: Settings) -> int:
+    print(f"Made. Clients elsewhere trust it with FUNCGEMMA_TLS_CA={certify(settings, arguments.hosts)}")
     return 0
 
 
 def _revoke(arguments: argparse.Namespace, settings: Settings) -> int:
-    functions = Credentials(settings).revoke(arguments.name)
-
-    async def clear() -> None:
-        async with operator(settings) as (bus, presence):
-            await bus.withdraw(topics.STATUS, client=arguments.name)
-            for function in functions:
-                if function in presence.cards and presence.cards[function].source == arguments.name:
-                    await bus.withdraw(topics.CARD, name=function)
-
-    if running(settings):
-        uvloop.run(clear())
+    reachable = settings.external_broker or running(settings) is not None
+    uvloop.run(revoke(settings, arguments.name, reachable=reachable))
+    if settings.external_broker:
+        print("Have your broker read its password and ACL files again; until then it lets them in.")
+        return 0
     print(f"{arguments.name} can no longer connect.")
     return 0
 
@@ -325,6 +353,15 @@ def _worker(arguments: argparse.Namespace, settings: Settings) -> int:
     os.environ.update(environment(settings))
     os.chdir(PROJECT)
     os.execv(sys.executable, [sys.executable, "-m", f"workers.{module}", *options])  # noqa: S606 - our own module
+
+
+def _journal(arguments: argparse.Namespace, settings: Settings) -> int:
+    if arguments.action == "backup":
+        print(f"{backup(settings, arguments.file)} turns in {arguments.file}")
+        return 0
+    aside = restore(settings, arguments.file)
+    print(f"Restored.{f' The journal that was there is kept as {aside}' if aside else ''}")
+    return 0
 
 
 def _models(arguments: argparse.Namespace, settings: Settings) -> int:

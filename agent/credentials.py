@@ -8,17 +8,19 @@ import base64
 import contextlib
 import fcntl
 import hashlib
+import hmac
 import os
 import re
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from agent import topics
+from agent.certificates import authority, client_file
 from agent.mqtt import Address
 from agent.settings import PROJECT, Settings
 from agent.topics import Grant, Role
@@ -34,7 +36,7 @@ class _Entry(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    secret: str
+    secret: str = Field(repr=False)
     role: Role | None = None
     functions: tuple[str, ...] = ()
 
@@ -80,21 +82,40 @@ class Credentials:
         for one in (name, *functions):
             if not _NAME.fullmatch(one):
                 raise CredentialError(f"{one!r} can't be a name: use letters, digits, '-', '_' and '.'.")
+        _check_free(name)
         with self._changing() as known:
             if name in known:
                 raise CredentialError(f"{name} has a credential already; take it back first: funcgemma revoke {name}")
+            self._check_number(known, functions)
             known[name] = _Entry(secret=_secret(), role=role, functions=functions)
         self.reload()
         return self.url(name)
 
     def permit(self, name: str, functions: tuple[str, ...]) -> None:
-        """Makes or widens the credential of a function worker on this machine."""
+        """Makes or widens the credential of a function worker on this machine.
+
+        Raises:
+            CredentialError: the name is taken by another kind of client, or can't be part of a topic.
+        """
+        _check_free(name)
         with self._changing() as known:
             kept = known.get(name, _Entry(secret=_secret(), role="function"))
             if kept.role != "function":
                 raise CredentialError(f"{name} is the name of a {kept.role}; give the worker another one.")
+            self._check_number(known, functions)
             widened = tuple(sorted({*kept.functions, *functions}))
             known[name] = kept.model_copy(update={"functions": widened})
+        self.reload()
+
+    def renew(self, name: str) -> None:
+        """Gives a credential another secret: who has the old one is out.
+
+        Raises:
+            CredentialError: there is none, or it is one of our own workers'.
+        """
+        with self._changing() as known:
+            _check_revocable(name, known)
+            known[name] = known[name].model_copy(update={"secret": _secret()})
         self.reload()
 
     def revoke(self, name: str) -> tuple[str, ...]:
@@ -104,22 +125,26 @@ class Credentials:
             CredentialError: there is none, or it is one of our own workers'.
         """
         with self._changing() as known:
-            if name not in known or name == _BUS:
-                raise CredentialError(f"Nobody is called {name}; see: funcgemma status")
-            if name in {grant.client for grant in self._own({})}:
-                raise CredentialError(f"{name} is one of FuncGemma's own; it can't be revoked.")
+            _check_revocable(name, known)
             functions = known.pop(name).functions
         self.reload()
         return functions
+
+    def grants(self) -> list[Grant]:
+        """Everybody who has a credential, and what it is for."""
+        return _grants(self._read())
 
     def address(self, name: str) -> Address:
         """Where the broker is and the credential of `name`.
 
         Raises:
-            CredentialError: there is no such credential.
+            CredentialError: there is no such credential, or the broker's URL is none.
         """
         if self._settings.broker_url:
-            return Address.from_url(self._settings.broker_url, self._settings.tls_ca)
+            try:
+                return Address.from_url(self._settings.broker_url, self._settings.tls_ca, self._settings.tls_cert)
+            except ValueError as error:
+                raise CredentialError(f"FUNCGEMMA_BROKER_URL can't be used: {error}") from None
         known = self._read()
         if name not in known:
             raise CredentialError(f"There is no credential for {name}; start FuncGemma first: funcgemma up")
@@ -129,7 +154,8 @@ class Credentials:
             username=name,
             password=known[name].secret,
             tls=self._settings.tls,
-            ca=self._settings.tls_ca,
+            ca=authority(self._settings),
+            cert=client_file(self._settings, name) if self._settings.tls and self._settings.tls_clients else None,
         )
 
     def url(self, name: str) -> str:
@@ -148,6 +174,17 @@ class Credentials:
         if _BUS not in known:
             raise CredentialError("There is no key yet; start FuncGemma first: funcgemma up")
         return known[_BUS].secret.encode()
+
+    def share(self) -> str:
+        """What ends the names of shared subscriptions; empty where this home folder has no key.
+
+        The broker lets anybody into a group whose name they know, and then loses what it hands to a member that may not
+        read it.
+        """
+        known = self._read()
+        if _BUS not in known:
+            return ""
+        return "-" + hmac.digest(known[_BUS].secret.encode(), b"shared subscriptions", "sha256").hex()[:32]
 
     @contextlib.contextmanager
     def borrow(self, kind: str) -> Iterator[str]:
@@ -175,6 +212,13 @@ class Credentials:
         """Has a running broker read the password file and the ACL again."""
         with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError, PermissionError):
             os.kill(int((self._broker / "mosquitto.pid").read_text()), signal.SIGHUP)
+
+    def _check_number(self, known: Mapping[str, _Entry], functions: tuple[str, ...]) -> None:
+        number = len({one for entry in known.values() for one in entry.functions} | set(functions))
+        if number > self._settings.max_functions:
+            raise CredentialError(
+                f"That would make {number} functions; FUNCGEMMA_MAX_FUNCTIONS allows {self._settings.max_functions}."
+            )
 
     # ---- files
 
@@ -215,8 +259,23 @@ class Credentials:
             if known != before or not passwords.exists():
                 _write(self._file, _Known.dump_json(known, indent=1).decode())
                 _write(passwords, "".join(f"{name}:{_hash(entry.secret)}\n" for name, entry in clients.items()))
-            grants = [Grant(name, entry.role, entry.functions) for name, entry in clients.items() if entry.role]
-            _write(self._broker / "acl", topics.acl(grants, self._settings.topic_root))
+            _write(self._broker / "acl", topics.acl(_grants(known), self._settings.topic_root))
+
+
+def _grants(known: Mapping[str, _Entry]) -> list[Grant]:
+    return [Grant(name, entry.role, entry.functions) for name, entry in known.items() if entry.role is not None]
+
+
+def _check_free(name: str) -> None:
+    if topics.own_role(name) is not None:
+        raise CredentialError(f"{name} is a name of FuncGemma's own; choose another one.")
+
+
+def _check_revocable(name: str, known: Mapping[str, _Entry]) -> None:
+    if name not in known or name == _BUS:
+        raise CredentialError(f"Nobody is called {name}; see: funcgemma status")
+    if topics.own_role(name) is not None:
+        raise CredentialError(f"{name} is one of FuncGemma's own; it can't be revoked.")
 
 
 def _write(path: Path, text: str) -> None:

@@ -28,7 +28,8 @@ def _fresh() -> str:
 class Message(BaseModel):
     """What every payload bears."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # What is no number in JSON would be written as null, which the next reader refuses.
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     id: Key = Field(default_factory=_fresh)
     source: str = ""

@@ -25,7 +25,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent import topics
 from agent.buffered_socket import BufferedSocket
@@ -72,11 +72,23 @@ class _Lost(Exception):  # noqa: N818
     """Raised within this module when a connection ends before a publish was acknowledged."""
 
 
+class _SecureSocket(ssl.SSLSocket):
+    """Closes itself where the two don't come to terms; paho would leave it open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 class Address(BaseModel):
     """Where a broker is and who we are to it.
 
     Attributes:
         ca: certificate authority to trust with TLS, PEM; None for the system's.
+        cert: certificate to show, with its key, PEM.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,12 +96,13 @@ class Address(BaseModel):
     host: str = "127.0.0.1"
     port: int = 1883
     username: str | None = None
-    password: str | None = None
+    password: str | None = Field(None, repr=False)
     tls: bool = False
     ca: Path | None = None
+    cert: Path | None = None
 
     @classmethod
-    def from_url(cls, url: str, ca: Path | None = None) -> "Address":
+    def from_url(cls, url: str, ca: Path | None = None, cert: Path | None = None) -> "Address":
         """Reads `mqtt://name:secret@host:port` or `mqtts://…`.
 
         Raises:
@@ -106,7 +119,25 @@ class Address(BaseModel):
             password=unquote(parts.password) if parts.password else None,
             tls=tls,
             ca=ca,
+            cert=cert,
         )
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """How the connection is made safe; None without TLS. The broker's certificate and name are checked always.
+
+        Raises:
+            AccessError: a certificate can't be read.
+        """
+        if not self.tls:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            context.sslsocket_class = _SecureSocket
+            if self.cert is not None:
+                context.load_cert_chain(self.cert)
+        except OSError as error:
+            raise AccessError(f"The certificates for {self.host}:{self.port} can't be read: {error}") from None
+        return context
 
 
 class MqttBus(Bus):
@@ -189,6 +220,12 @@ class MqttBus(Bus):
                     raise self.refused from None
                 log.info("The broker refused the connection for now: %s", error)
             except (aiomqtt.MqttError, OSError, ssl.SSLError) as error:
+                if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                    self.refused = AccessError(
+                        f"The certificate of {self._address.host}:{self._address.port} is not to be trusted: {error}. "
+                        "FUNCGEMMA_TLS_CA names the authority to trust."
+                    )
+                    raise self.refused from None
                 log.info("No connection to %s:%d: %s", self._address.host, self._address.port, error)
             finally:
                 self._lose()
@@ -219,7 +256,7 @@ class MqttBus(Bus):
             properties=properties,
             will=will,
             keepalive=self._keepalive_s,
-            tls_context=ssl.create_default_context(cafile=address.ca) if address.tls else None,
+            tls_context=address.tls_context(),
             max_inflight_messages=_MAX_INFLIGHT,
             # Without this Nagle's algorithm and delayed acknowledgements cost 40 ms a message.
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
@@ -271,10 +308,16 @@ class MqttBus(Bus):
 
     async def _set_up(self, client: aiomqtt.Client) -> None:
         filters = []
+        former = []
         for subscription in self.subscriptions:
             name = f"{self.root}/{subscription.filter}"
             shared = f"$share/{subscription.group}/{name}" if subscription.group else name
             filters.append((shared, SubscribeOptions(qos=subscription.qos)))
+            if subscription.group and self._share:
+                # A session of the time when groups had no secret would be given each message twice.
+                former.append(f"$share/{subscription.group.removesuffix(self._share)}/{name}")
+        if former and self.persistent:
+            await client.unsubscribe(former)
         if filters:
             await client.subscribe(filters)
         self._client = client

@@ -35,9 +35,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="the broker's address")
     port: int = Field(18830, description="the broker's port")
     external_broker: bool = Field(False, description="use a broker that runs already; `funcgemma up` starts none")
-    broker_url: str | None = Field(None, description="mqtt[s]://name:secret@host:port; overrides the rest")
-    tls: bool = Field(False, description="TLS to the broker")
-    tls_ca: Path | None = Field(None, description="certificate authority to trust, PEM")
+    broker_url: str | None = Field(None, repr=False, description="mqtt[s]://name:secret@host:port; overrides the rest")
+    tls: bool = Field(False, description="TLS to the broker, our own too: `funcgemma certify` makes its certificate")
+    tls_ca: Path | None = Field(None, description="certificate authority to trust, PEM; our own where there is one")
+    tls_cert: Path | None = Field(None, description="certificate and key to show to a broker elsewhere, one PEM file")
+    tls_clients: bool = Field(False, description="our own broker lets in only who shows a certificate of ours")
     keepalive_s: int = Field(15, description="MQTT keep-alive, seconds")
     away_s: float = Field(
         15.0, description="a worker that hangs is ended, and one that stays away is done without, after this"
@@ -48,6 +50,12 @@ class Settings(BaseSettings):
     # ---- limits
     max_text: int = Field(8000, description="longest turn, characters")
     max_packet: int = Field(4 * 1024 * 1024, description="largest packet on the bus, bytes")
+    max_card: int = Field(64 * 1024, description="largest card, status or notice, bytes")
+    max_result: int = Field(64 * 1024, description="most that a function's result may say, bytes")
+    max_functions: int = Field(64, description="functions that there may be credentials for")
+    max_rate: float = Field(100.0, description="turns a second that one client may send, with a burst of two seconds'")
+    max_turns: int = Field(100, description="turns of one client that may wait for their finals at once")
+    max_conversations: int = Field(50, description="conversations of one client with such turns")
     concurrency: int = Field(64, description="messages that a worker handles at once")
 
     # ---- a turn's life

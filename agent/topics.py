@@ -4,7 +4,7 @@ The broker's ACL, the documentation's table and every subscription come from her
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,6 +100,20 @@ DEAD = Topic("dead/{client}", "Dead", EVERYONE, ("operator",), says="refused pay
 TABLE: tuple[Topic, ...] = (
     SAY, ACCEPTED, TURN, ROUTE, CALL, RESULT, CHUNK, FINAL, CANCEL, NOTICE, CARD, STATUS, DEAD,
 )  # fmt: skip
+
+
+_OWN: Mapping[str, Role] = {
+    "journal": "journal", "router": "router", "functions": "function", "chat": "chat", "cli": "client",
+    "operator": "operator", "supervisor": "operator",
+}  # fmt: skip
+_SINGLE = ("journal", "supervisor")
+
+
+def own_role(client: str) -> Role | None:
+    """The role of one of our own clients, as its name says; None for one that was invited."""
+    kind, dash, slot = client.partition("-")
+    numbered = kind in _OWN and kind not in _SINGLE and slot.isascii() and slot.isdecimal()
+    return _OWN[kind] if numbered or (client in _SINGLE and not dash) else None
 
 
 @dataclass(frozen=True)

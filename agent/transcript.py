@@ -40,6 +40,11 @@ def encodable(text: str) -> str:
     return _SURROGATE.sub("�", text)
 
 
+def safe_json(text: str) -> str:
+    """JSON that means the same and steers no terminal: what `clean` takes away stands there as an escape."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def one_line(text: str) -> str:
     """The clean text on one line."""
     return " ".join(clean(text).split())

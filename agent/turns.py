@@ -15,23 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.bus import Unable
+from agent.journal_file import opened
 from agent.messages import Final, Pending, Result, Route, Turn, Utterance
 
-_BUSY_S = 60.0
 State = Literal["waiting", "open", "done"]
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS turns (
-    seq INTEGER PRIMARY KEY,
-    client TEXT NOT NULL, conversation TEXT NOT NULL, turn_id TEXT NOT NULL,
-    state TEXT NOT NULL, accepted_at REAL NOT NULL, turn TEXT NOT NULL,
-    route TEXT, result TEXT, final TEXT, final_sent INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (client, conversation, turn_id)
-);
-CREATE INDEX IF NOT EXISTS by_conversation ON turns (client, conversation, seq);
-CREATE INDEX IF NOT EXISTS unfinished ON turns (state) WHERE state <> 'done';
-CREATE INDEX IF NOT EXISTS unsent ON turns (final_sent) WHERE final_sent = 0;
-PRAGMA user_version = 1;
-"""
 
 
 @dataclass(frozen=True, order=True)
@@ -63,23 +50,20 @@ class TurnStore:
         sync: `full` writes each commit through to the disk; `normal` may lose the last ones with the power.
 
     Attributes:
+        set_aside: where a damaged file was put; None where it was fine.
         broken: gets the error when a change or a commit failed (a full disk, say). What waited for it gets the error
             too, and so does all that comes later: what memory holds is no longer what the disk holds, and the process
             should end.
 
     Raises:
         StoreError: the file can't be opened.
+        JournalError: a newer version wrote it.
     """
 
     def __init__(self, path: Path, sync: str = "full") -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         try:
-            # While a conversation is being forgotten, the file is written anew, which takes seconds where it is large.
-            self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if sync == 'full' else 'NORMAL'}")
-            self._db.executescript(_SCHEMA)
+            self._db, self.set_aside = opened(path, sync)
         except sqlite3.Error as error:
             raise StoreError(path, error) from error
         self._flush: asyncio.Future[None] | None = None

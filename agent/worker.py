@@ -16,6 +16,8 @@ from agent import __version__
 from agent.broker import BrokerMissing
 from agent.bus import Bus, BusError, Unable
 from agent.credentials import CredentialError, Credentials
+from agent.journal_file import JournalError
+from agent.logs import configure
 from agent.mqtt import MqttBus
 from agent.routing import RouterError
 from agent.settings import Settings, settings
@@ -124,14 +126,17 @@ def open_bus(client_id: str, role: Role, settings: Settings, **others: Any) -> M
     Raises:
         CredentialError: there is no such credential.
     """
+    credentials = Credentials(settings)
     common: dict[str, Any] = {
         "keepalive_s": settings.keepalive_s,
         "session_expiry_s": settings.session_expiry_s,
         "root": settings.topic_root,
         "concurrency": settings.concurrency,
         "max_packet": settings.max_packet,
+        "largest": dict.fromkeys(("Card", "Status", "Notice"), settings.max_card),
+        "share": credentials.share(),
     }
-    return MqttBus(client_id, role, Credentials(settings).address(client_id), **{**common, **others})
+    return MqttBus(client_id, role, credentials.address(client_id), **{**common, **others})
 
 
 def main(make: Callable[[Bus, Settings], Worker], role: Role, name: str) -> None:
@@ -155,10 +160,8 @@ def main(make: Callable[[Bus, Settings], Worker], role: Role, name: str) -> None
 
 def run(make: Callable[[], Worker]) -> None:
     """Runs a worker until SIGTERM or SIGINT; ends the process with a plain sentence where it can't run."""
-    logging.basicConfig(
-        level=logging.DEBUG if settings().debug else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    os.umask(0o077)
+    configure(logging.DEBUG if settings().debug else logging.INFO, "%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
@@ -169,7 +172,7 @@ def run(make: Callable[[], Worker]) -> None:
 
     try:
         uvloop.run(until_stopped())
-    except (BusError, CredentialError, BrokerMissing, RouterError, Unable) as error:
+    except (BusError, CredentialError, BrokerMissing, JournalError, RouterError, Unable) as error:
         if settings().debug:
             raise
         sys.exit(str(error))

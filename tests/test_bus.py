@@ -22,14 +22,14 @@ from tests.conftest import PATIENCE_S, BusFactory, Mosquitto
 Got = asyncio.Queue[tuple[Message, dict[str, str]]]
 
 
-def collect(bus: Bus, topic: topics.Topic, model: type[Message]) -> Got:
+def collect(bus: Bus, topic: topics.Topic, model: type[Message], **levels: Any) -> Got:
     """Puts what comes in on a topic into a queue."""
     got: Got = asyncio.Queue()
 
     async def keep(message: Message, found: dict[str, str]) -> None:
         got.put_nowait((message, found))
 
-    bus.on(topic, model, keep)
+    bus.on(topic, model, keep, **levels)
     return got
 
 

@@ -15,12 +15,14 @@ from agent.supervisor import environment
 from tests.test_processes import LONG_S, up
 
 
-async def start(settings: Settings, *command: str, cwd: str | None = None) -> asyncio.subprocess.Process:
+async def start(
+    settings: Settings, *command: str, cwd: str | None = None, **environment_: str
+) -> asyncio.subprocess.Process:
     """Starts a worker as somebody would in a second terminal; returns when it has said a line."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=cwd or PROJECT,
-        env={**os.environ, **environment(settings)},
+        env={**os.environ, **environment(settings), **environment_},
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -66,7 +68,7 @@ async def test_javascript_worker_joins_with_an_invitation(settings: Settings) ->
     async with up(settings) as client, asyncio.timeout(LONG_S):
         assert await installing.wait() == 0
         url = Credentials(settings).invite("coins", "function", ("coin_flip",))
-        worker = await start(settings, "node", "coin_flip.js", url, cwd=folder)
+        worker = await start(settings, "node", "coin_flip.js", cwd=folder, FUNCGEMMA_BROKER_URL=url)
         await served(client, "coin_flip", wanted=True)
         final = await client.final("flip a coin", "c")
         assert (final.function, final.status) == ("coin_flip", "ok")

@@ -447,8 +447,19 @@ def test_model_of_another_kind_is_refused(trained: Path, tmp_path: Path) -> None
         Gemma(model)
 
 
-async def test_turns_that_come_at_once_are_answered_each(trained: Path) -> None:
+async def test_turns_that_come_at_once_are_answered_one_by_one(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     router = load(Settings(router="peft", peft_base=str(trained), peft_device="cpu"))
+    running: list[str] = []
+    original = PeftRouter.decode
+
+    def alone(router: PeftRouter, turn: Turn, tools: Toolset) -> Any:
+        running.append(turn.text)
+        assert running == [turn.text]
+        decoded = original(router, turn, tools)
+        running.remove(turn.text)
+        return decoded
+
+    monkeypatch.setattr(PeftRouter, "decode", alone)
     texts = list(ANSWERS)[:6]
     decisions = await asyncio.gather(*(router.route(turn(text), CARDS) for text in texts))
     assert [decision.function for decision in decisions] == [ANSWERS[text][0] for text in texts]

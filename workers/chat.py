@@ -24,6 +24,7 @@ from agent.finals import Finals
 from agent.messages import Cancel, Card, Chunk, Final, Result, Route
 from agent.presence import Presence
 from agent.replies import Replier, Start, Task, load, texts
+from agent.results import fitting
 from agent.seal import Seal, SealError
 from agent.settings import Settings
 from agent.turns import Key, asked_for
@@ -101,7 +102,7 @@ class ChatWorker(Worker):
             levels[name] for name in ("client", "conversation", "function")
         ):
             raise Unfit("a result for another conversation or function than its topic says")
-        await self._once(Task(route, result))
+        await self._once(Task(route, fitting(result, self.settings.max_result, turn.lang)))
 
     async def _cancel(self, cancel: Cancel, levels: dict[str, str]) -> None:
         key = Key(levels["client"], levels["conversation"], cancel.turn_id)

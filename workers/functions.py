@@ -25,6 +25,7 @@ from agent.bus import Bus, BusError, Unfit
 from agent.credentials import Credentials
 from agent.messages import Call, Error, Notice, Result, Status
 from agent.replies import texts
+from agent.results import fitting
 from agent.settings import Settings, settings
 from agent.worker import Worker, main, open_bus, run
 from functions.chat_model import ChatModel
@@ -102,6 +103,7 @@ class FunctionsWorker(Worker):
         # The context is this call's own: a later attempt of the turn has another one.
         own = {"context": call.context}
         try:
+            result = fitting(result, self.settings.max_result, call.lang)
             await self.bus.send(topics.RESULT, result.model_copy(update=own), **answer)
         except (BusError, PydanticSerializationError) as error:
             log.exception("The result of %s can't be sent", call.function)

@@ -5,30 +5,38 @@ it; sends a turn again that makes no progress; and gives up with a final of its 
 """
 
 import asyncio
+import logging
 import re
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from agent import topics
-from agent.bus import Bus, Unfit
+from agent.bus import Bus, BusError, Unfit
 from agent.credentials import Credentials
 from agent.finals import Finals
+from agent.journal_file import file_of
 from agent.language import detect
 from agent.messages import Accepted, Final, Lang, Result, Route, Say, Status, Turn
 from agent.presence import Presence
+from agent.quota import Limit, Quota
 from agent.replies import texts
+from agent.results import fitting
 from agent.seal import Seal, SealError
 from agent.settings import Settings
 from agent.turns import Key, TurnStore
 from agent.worker import Worker, main
 
+log = logging.getLogger(__name__)
+
 _LOOK_S = 0.25
 _RECORD_S = 0.05
 """What nobody waits for is written with what comes next, which is mostly the turn's final."""
 _AFTER_RECONNECT_S = 1.0
+_REMEMBERED = 10000
+"""Refused turns whose answer is kept."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -58,17 +66,29 @@ class Journal(Worker):
         self._open: dict[Key, _Open] = {}
         self._waiting: dict[tuple[str, str], deque[Turn]] = {}
         self._ready: deque[tuple[str, str]] = deque()
+        self._refused: OrderedDict[Key, Final] = OrderedDict()
+        self._quota = Quota(
+            rate=settings.max_rate, turns=settings.max_turns, conversations=settings.max_conversations, now=_now
+        )
         bus.on(topics.SAY, Say, self._say)
         bus.on(topics.ROUTE, Route, self._route)
         bus.on(topics.RESULT, Result, self._result)
         bus.on(topics.FINAL, Final, self._final)
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """Tells where a damaged file was put."""
+        if self._store.set_aside is None:
+            return super().details
+        return {**super().details, "note": f"The journal was damaged and began anew; see {self._store.set_aside}"}
+
     async def prepare(self) -> None:
         """Opens the files and takes up what was left."""
         self._finals = Finals(self.settings.home / "finals.sqlite3", self.bus.client_id)
-        self._store = TurnStore(self.settings.home / "journal.sqlite3", self.settings.journal_sync)
+        self._store = TurnStore(file_of(self.settings), self.settings.journal_sync)
         for state, turn, function, resulted in self._store.unfinished():
             conversation = (turn.client, turn.conversation)
+            self._quota.enter(*conversation)
             self._waiting.setdefault(conversation, deque())
             if state == "waiting":
                 self._waiting[conversation].append(turn)
@@ -94,8 +114,18 @@ class Journal(Worker):
             said = texts.empty(lang) if not text else texts.too_long(lang, len(text), self.settings.max_text)
             await self._publish_final(key, Final(turn_id=say.turn_id, status="failed", text=said, replier="journal"))
             raise Unfit("an empty turn" if not text else f"{len(text)} characters in a turn")
+        in_time = self._quota.in_time(key.client)
+        if key in self._refused:
+            await self._publish_final(key, self._refused[key])
+            return
         if key not in self._open and (found := self._store.find(key)) is None:
+            over = self._quota.full(key.client, key.conversation) if in_time else "rate"
+            if over is not None:
+                await self._refuse(key, lang, over)
+                return
             await self._accept(key, text, lang, say)
+        elif not in_time:
+            return  # it is known and goes on its way; the client says it again
         elif key not in self._open and found is not None and found[1] is not None:
             await self._publish_final(key, found[1])
         await self._store.committed()
@@ -105,6 +135,14 @@ class Journal(Worker):
             # First, since it is what the reply waits for.
             sending.insert(0, self._send(opened))
         await asyncio.gather(*sending)
+
+    async def _refuse(self, key: Key, lang: Lang, limit: Limit) -> None:
+        """Tells a client that it is over its quota, and the same again should the turn come twice."""
+        said = texts.too_much(lang, limit, self._quota.number(limit))
+        final = self._refused[key] = Final(turn_id=key.turn_id, status="failed", text=said, replier="journal")
+        while len(self._refused) > _REMEMBERED:
+            self._refused.popitem(last=False)
+        await self._publish_final(key, final)
 
     async def _accept(self, key: Key, text: str, lang: Lang, say: Say) -> None:
         turn = Turn(
@@ -117,6 +155,7 @@ class Journal(Worker):
             dry_run=say.dry_run,
         )
         conversation = (key.client, key.conversation)
+        self._quota.enter(*conversation)
         if conversation in self._waiting:
             self._waiting[conversation].append(turn)
             self._store.add(turn, "waiting")
@@ -142,19 +181,19 @@ class Journal(Worker):
         key = Key(levels["client"], levels["conversation"], str(result.context.get("turn_id", "")))
         if (opened := self._open.get(key)) is None:
             return
+        try:
+            route = self._seal.open(result.context, result.call_id, result.function)
+        except SealError:
+            return  # no call of ours; the chat worker says so
+        if Key.of(route.turn) != key:
+            return
         if opened.function is None:
             # It overtook its route: the router sends the call first, since the reply waits for that.
-            try:
-                route = self._seal.open(result.context, result.call_id, result.function)
-            except SealError:
-                return  # no call of ours; the chat worker says so
-            if Key.of(route.turn) != key:
-                return
             self._store.routed(key, route)
         elif opened.function != result.function:
             return
         self._progress(opened, "chat", result.function)
-        self._store.resulted(key, result)
+        self._store.resulted(key, fitting(result, self.settings.max_result, opened.turn.lang))
         await self._store.committed(within=_RECORD_S)
 
     async def _final(self, final: Final, levels: dict[str, str]) -> None:
@@ -205,7 +244,12 @@ class Journal(Worker):
             self._store.open(opened.turn)
             await self._store.committed()
         opened.stage = "router"
-        await self._send(opened)
+        try:
+            await self._send(opened)
+        except BusError:
+            # Whatever is wrong with this turn, the others go on.
+            log.exception("Turn %s can't be sent", key.turn_id)
+            await self._give_up(key, opened)
 
     async def _give_up(self, key: Key, opened: _Open) -> None:
         turn = opened.turn
@@ -229,6 +273,7 @@ class Journal(Worker):
         """Ends a turn and opens the next one."""
         del self._open[key]
         conversation = (key.client, key.conversation)
+        self._quota.leave(*conversation)
         if self._waiting[conversation]:
             self._ready.append(conversation)
         else:
@@ -249,7 +294,9 @@ class Journal(Worker):
 
     def _with_context(self, turn: Turn) -> Turn:
         history, pending = self._store.context(turn.client, turn.conversation, self.settings.history_messages)
-        return turn.model_copy(update={"history": history, "pending": pending})
+        # A reply may be longer than any turn: what is left of it here is enough to go on with.
+        cut = [one.model_copy(update={"content": one.content[: self.settings.max_text]}) for one in history]
+        return turn.model_copy(update={"history": cut, "pending": pending})
 
     def _send(self, opened: _Open) -> Coroutine[Any, Any, bool]:
         """Notes at once that it is on its way; the coroutine sends it."""

@@ -23,6 +23,34 @@ def too_long(lang: Lang, length: int, limit: int) -> str:
     return f"That is too long ({length:,} characters). Please keep it under {limit:,}."
 
 
+_TOO_MUCH: Mapping[str, tuple[str, str]] = {
+    "rate": (
+        "送信が速すぎます（1秒あたり{number:g}件まで）。少し待ってから、もう一度お願いします。",
+        "That is too fast: {number:g} turns a second at most. Please wait a moment and say it again.",
+    ),
+    "turns": (
+        "返事を待っている発言が多すぎます（{number:g}件まで）。返事が来てから、もう一度お願いします。",
+        "Too many turns are waiting for a reply: {number:g} at most. Please say it again after the next reply.",
+    ),
+    "conversations": (
+        "返事を待っている会話が多すぎます（{number:g}件まで）。返事が来てから、もう一度お願いします。",
+        "Too many conversations are waiting for a reply: {number:g} at most. Please say it again after the next reply.",
+    ),
+}
+
+
+def too_much(lang: Lang, limit: str, number: float) -> str:
+    """To a turn of a client that has used up its quota."""
+    return _TOO_MUCH[limit][0 if lang == "ja" else 1].format(number=number)
+
+
+def result_too_large(lang: Lang, function: str, size: int, limit: int) -> str:
+    """In place of a result over the limit."""
+    if lang == "ja":
+        return f"「{function}」の結果が大きすぎます（{size:,}バイト。上限は{limit:,}バイト）。"
+    return f"What {function} found is too large: {size:,} bytes, {limit:,} at most."
+
+
 def unserved(lang: Lang, function: str) -> str:
     """To a call of a function whose worker is away."""
     if lang == "ja":

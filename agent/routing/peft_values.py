@@ -14,9 +14,11 @@ _GUESSED = 256
 """Bytes of the dialogue that are guessed ahead; who decodes takes as many of them as pay."""
 _LONGEST = 1024
 """Bytes of a text that is not held to the dialogue: a model that repeats itself ends there."""
-
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
-_NUMBER_BEGUN = {True: re.compile(r"-?\d{0,15}"), False: re.compile(r"-?(\d{1,15}(\.\d{0,9})?)?")}
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?")
+_NUMBER_BEGUN = {
+    True: re.compile(r"-?(0|[1-9]\d{0,14})?"),
+    False: re.compile(r"-?((0|[1-9]\d{0,14})(\.\d{0,9})?)?"),
+}
 """By whether it is a whole number."""
 
 

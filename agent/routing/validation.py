@@ -4,12 +4,13 @@ What is plain is repaired (a number in a string, a language's name, the case of 
 that a required parameter counts as missing and is asked for.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
+from jsonschema.protocols import Validator
 
+from agent import schema as schemas
 from agent.messages import Card
 from agent.routing.languages import language_code
 from agent.routing.numerals import boolean, number
@@ -49,7 +50,7 @@ _MEANINGS: Mapping[str, str] = {
 }
 """What people and models write for the members of the built-in closed lists."""
 _WORDS = {word: member for member, words in _MEANINGS.items() for word in words.split()}
-_validators: dict[int, tuple[Card, Draft202012Validator | None]] = {}
+_validators: dict[int, tuple[Card, Validator | None]] = {}
 
 
 def validate(decision_function: str, arguments: Mapping[str, Any], card: Card) -> tuple[dict[str, Any], list[str]]:
@@ -102,11 +103,21 @@ def _repair(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
     if kind == "boolean":
         return value if isinstance(value, bool) else boolean(value) if isinstance(value, str) else None
     if kind == "array":
-        items = schema.get("items", {})
+        items = schema.get("items")
+        items = items if isinstance(items, Mapping) else {}
         values = value if isinstance(value, list) else [value]
         repaired = [_repair(name, item, items) for item in values]
         return [item for item in repaired if item is not None] or None
-    return value
+    return value if _is_json(value) else None
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a value that the card leaves open can go over the bus: an infinite number can't."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return True
 
 
 def _string(name: str, value: Any, schema: Mapping[str, Any]) -> str | None:
@@ -146,7 +157,7 @@ def _member(value: Any, members: Any) -> Any:
 
 
 def _unfit(arguments: Mapping[str, Any], card: Card) -> list[str]:
-    """Names of the arguments that the card's own schema still refuses (pattern, minimum, …)."""
+    """Names of the arguments that the card's own schema still refuses (minimum, maxLength, …)."""
     known = _validators.get(id(card))
     if known is None or known[0] is not card:
         if len(_validators) >= _KEPT:
@@ -159,10 +170,9 @@ def _unfit(arguments: Mapping[str, Any], card: Card) -> list[str]:
     return sorted({str(path[0]) for path in paths if path[0] in arguments})
 
 
-def _validator(card: Card) -> Draft202012Validator | None:
-    schema = dict(card.parameters)
+def _validator(card: Card) -> Validator | None:
     try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError:
+        schemas.check(card.parameters)
+    except schemas.SchemaRefused:
         return None  # a broken schema is the card's fault; the parts of it that can be read have been checked
-    return Draft202012Validator(schema)
+    return schemas.validator(card.parameters)

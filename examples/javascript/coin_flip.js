@@ -2,12 +2,14 @@
 //
 //   funcgemma invite coins --function coin_flip      prints the URL of this worker's credential
 //   npm install
-//   node coin_flip.js mqtt://coins:SECRET@127.0.0.1:18830
+//   FUNCGEMMA_BROKER_URL=mqtt://coins:SECRET@127.0.0.1:18830 node coin_flip.js
+//
+// The URL comes by the environment, since a command line is for everybody to see.
 
 import { randomInt, randomUUID } from "node:crypto";
 import mqtt from "mqtt";
 
-const url = new URL(process.argv[2]);
+const url = new URL(process.env.FUNCGEMMA_BROKER_URL);
 const id = decodeURIComponent(url.username);
 const root = "fg/v1";
 
@@ -15,7 +17,7 @@ const message = (fields) =>
   JSON.stringify({ id: randomUUID(), source: id, time: new Date().toISOString(), ...fields });
 const status = (state) => message({ state, role: "function", details: { functions: ["coin_flip"] } });
 
-const client = mqtt.connect(process.argv[2], {
+const client = mqtt.connect(url.href, {
   protocolVersion: 5,
   clientId: id, // the broker knows each client by the name of its credential
   clean: false, // calls that come while this worker restarts wait for it
@@ -24,7 +26,7 @@ const client = mqtt.connect(process.argv[2], {
 });
 
 client.on("connect", async () => {
-  await client.subscribeAsync(`$share/coin_flip/${root}/call/coin_flip`, { qos: 1 });
+  await client.subscribeAsync(`${root}/call/coin_flip`, { qos: 1 });
   const card = {
     name: "coin_flip",
     description: "Flips a coin: heads or tails.",
