@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from agent.messages import Card, Pending, Turn, Utterance
 from agent.routing import Decision
 from agent.routing.cases import load_cases
-from agent.routing.crossvalidation import turn_of
 from agent.routing.embedded import EmbeddedRouter
 from agent.routing.model_file import load_model, model_key, save_model
 from agent.routing.text import is_japanese
 from agent.settings import PROJECT, Settings
+from tools.outcomes import turn_of
 
 STRING: Mapping[str, Any] = {"type": "string"}
 BUILT_IN: Mapping[str, tuple[Mapping[str, Any], list[str]]] = {

@@ -1,10 +1,9 @@
 """The embedded router: decides in about a millisecond, without a download and without a GPU.
 
 It learns from the labelled cases in `data/test` and from the cards. `python -m agent.routing.embedded` trains it
-(set-up does so); `--cross-validate` prints how good it is on batches it has not seen.
+(set-up does so); `python -m tools.evaluate --leave-batch-out` tells how good it is on batches it has not seen.
 """
 
-import argparse
 import time
 import unicodedata
 from collections.abc import Mapping
@@ -164,14 +163,7 @@ def _shifted(tuned: float, wanted: float) -> float:
 
 
 def main() -> None:
-    """Trains the router, or measures it."""
-    parser = argparse.ArgumentParser(prog="python -m agent.routing.embedded", description=main.__doc__)
-    parser.add_argument("--cross-validate", action="store_true", help="print how good it is, leaving one batch out")
-    if parser.parse_args().cross_validate:
-        from agent.routing.crossvalidation import report  # noqa: PLC0415 - not needed to route
-
-        print(report(settings().cases))
-        return
+    """Trains the router where there is no model that fits the data."""
     start = time.perf_counter()
     EmbeddedRouter.load(settings())
     print(f"The embedded router is ready ({time.perf_counter() - start:.1f} s).")
