@@ -34,7 +34,7 @@ V = TypeVar("V")
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED = 2000
+_REMEMBERED = 1000
 """In memory; the file has the finals of an hour."""
 
 

@@ -34,7 +34,7 @@ from functions.web import Web
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED = 5000
+_REMEMBERED = 1000
 _SERVICE_RETRY_S = 5.0
 
 
