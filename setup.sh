@@ -31,9 +31,11 @@ make_environment() {
         say "Setting up (a minute or two) ..."
         "$python" -m venv .venv 2>/dev/null || fail "$python has no venv module; on Debian: apt install python3-venv"
     fi
+    # Most of torch's files are never read: compiling all of them takes longer than the download.
     local what=.
     [ -n "$dev" ] && what='.[dev,train]'
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$what" >"$log" 2>&1 \
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check ${dev:+--no-compile} --editable "$what" \
+        >"$log" 2>&1 \
         || { tail -5 "$log" >&2; fail "the packages could not be installed; the whole log: $log"; }
 }
 

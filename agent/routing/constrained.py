@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from agent.routing.functiongemma import Toolset
 from agent.routing.functiongemma_text import CALL, END_CALL, ESCAPE, as_mapping, neutral
-from agent.routing.languages import _KNOWN as LANGUAGES
+from agent.routing.languages import KNOWN as LANGUAGES
 from agent.routing.peft_values import AnyText, Dialogue, Number, Span
 from agent.routing.peft_vocabulary import END_OF_TURN, Vocabulary
 

@@ -31,7 +31,8 @@ _MENTION = re.compile(
         for name in sorted(_CODES, key=len, reverse=True)
     )
 )
-_KNOWN = frozenset(_CODES.values())
+KNOWN = frozenset(_CODES.values())
+"""The codes of all languages here."""
 
 _SOURCE_AFTER = re.compile(
     r"^(から|(の|で書かれた|で届いた)(文|メール|手紙|歌詞|看板|説明|メニュー|単語|言葉|[「『\"“]| ?[a-z])|って|を|っぽい| to | into |-to-)"
@@ -48,9 +49,9 @@ _TARGET_BEFORE = re.compile(
 def language_code(name: str) -> str | None:
     """The ISO 639-1 code for a code or a name ("英語", "French"), or None."""
     plain = normalise(name)
-    if plain in _KNOWN:
+    if plain in KNOWN:
         return plain
-    if plain.split("-")[0] in _KNOWN and 5 <= len(plain) <= 7 and "-" in plain:
+    if plain.split("-")[0] in KNOWN and 5 <= len(plain) <= 7 and "-" in plain:
         return plain.split("-")[0]
     return _CODES.get(plain) or _CODES.get(f"{plain}語")
 

@@ -78,7 +78,7 @@ class OllamaRouter:
         """
         if self._toolset is None or self._toolset.cards != cards:
             self._toolset = Toolset(dict(cards))
-        return await self._ask(self.mode, self._toolset, *_trimmed(turn))
+        return await self._ask(self.mode, self._toolset, *trimmed(turn))
 
     async def prepare(self) -> None:
         """Loads the model; finds out which way of asking the server answers well, unless one is set.
@@ -193,7 +193,7 @@ def _conversation(
     return [{"role": "system", "content": toolset.developer}, *said], None
 
 
-def _trimmed(turn: Turn) -> tuple[list[Utterance], str]:
+def trimmed(turn: Turn) -> tuple[list[Utterance], str]:
     """The dialogue, short enough to leave the declarations their place in the context."""
     text = fitted(turn.text, _TURN_TOKENS)
     left = _TURN_TOKENS - estimate(text) // 2
