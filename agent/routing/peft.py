@@ -16,7 +16,7 @@ from agent.messages import Card, Turn
 from agent.routing import Decision, RouterError
 from agent.routing.constrained import Grammar
 from agent.routing.functiongemma import Toolset, neutral
-from agent.routing.ollama import trimmed as trimmed
+from agent.routing.ollama import trimmed
 from agent.routing.peft_values import Dialogue
 from agent.routing.peft_vocabulary import Vocabulary
 from agent.routing.validation import missing, validate
