@@ -19,7 +19,7 @@ import uvloop
 from agent import __version__, log_commands
 from agent.broker import BrokerMissing
 from agent.bus import BusError
-from agent.certificates import CertificateError, authority, broker_files, certify, client_file
+from agent.certificates import CertificateError, authority, broker_files, client_file
 from agent.client import Client, NoAnswer
 from agent.credentials import CredentialError, Credentials
 from agent.entry import operator, started, with_client
@@ -324,6 +324,8 @@ def _invite(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _certify(arguments: argparse.Namespace, settings: Settings) -> int:
+    from agent.authority import certify  # noqa: PLC0415 - cryptography is for this command only
+
     print(f"Made. Clients elsewhere trust it with FUNCGEMMA_TLS_CA={certify(settings, arguments.hosts)}")
     return 0
 

@@ -86,9 +86,10 @@ def _open(path: Path, sync: str) -> sqlite3.Connection:
 
 
 def _check(database: sqlite3.Connection, how: str) -> None:
-    found = database.execute(f"PRAGMA {how}").fetchone()[0]
+    found = str(database.execute(f"PRAGMA {how}").fetchone()[0])
     if found != "ok":
-        error = sqlite3.DatabaseError(str(found).splitlines()[0])
+        # The first line names the database only.
+        error = sqlite3.DatabaseError(found.splitlines()[-1])
         error.sqlite_errorname = "SQLITE_CORRUPT"
         raise error
 

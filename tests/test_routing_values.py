@@ -1,7 +1,7 @@
 """What the routers share below the decision: validation, numbers, languages, tokens, stripping."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.messages import Card
@@ -107,6 +107,7 @@ def test_validate_broken_schema() -> None:
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()),
     )
 )
+@settings(deadline=None)
 def test_validate_any_value(arguments: dict[str, object]) -> None:
     """Whatever a router gives: what passes once passes again, unchanged."""
     kept, refused = validate("all_kinds", arguments, CARD)

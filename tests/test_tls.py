@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from agent import broker, topics
+from agent.authority import certify
 from agent.bus import BusError
-from agent.certificates import CertificateError, certify, client_file, folder
+from agent.certificates import CertificateError, client_file, folder
 from agent.credentials import Credentials
 from agent.messages import Say
 from agent.mqtt import AccessError, Address, MqttBus
