@@ -27,6 +27,8 @@ _HIDDEN = re.compile(r"<(?:escape|(?:start|end)_function_\w+|(?:start|end)_of_tu
 _HIDDEN_IN_CHAT = re.compile(r"<(?:escape|(?:start|end)_function_(?!call)\w+|(?:start|end)_of_turn)>")
 """FunctionGemma's parser asks for the tokens around a call to be kept."""
 _NUM_CTX = 4096
+_CALL_TOKENS = 8
+"""What a call takes at least."""
 _TOOLS_SINCE = (0, 13, 5)
 _LAYERS = (0.97, 0.02, 0.01)
 """What share of a model's size its files have: weights, template, licence."""
@@ -93,6 +95,7 @@ class OllamaServer:
         busy: refuses to schedule anything.
         memory: bytes; a model that does not fit into them is refused.
         unloading: how many looks at `/api/ps` a model that was let go is still seen for.
+        refuses_safetensors: whether models are made of GGUF files only, as newer versions do without MLX.
         pullable: models in its library, bytes by name.
         pulling: how pulls go.
         replies: what a model answers that was installed without saying so, by name.
@@ -109,6 +112,7 @@ class OllamaServer:
     busy: bool = False
     memory: float = math.inf
     unloading: int = 0
+    refuses_safetensors: bool = False
     pullable: dict[str, int] = field(default_factory=dict)
     pulling: Pulling = field(default_factory=Pulling)
     replies: dict[str, Callable[[dict[str, Any]], Reply]] = field(default_factory=dict)
@@ -398,7 +402,7 @@ class OllamaServer:
             await reply.wait.wait()
         last |= {"done_reason": reply.reason, "total_duration": 5_000_000, "load_duration": 1_000_000}
         last |= {"prompt_eval_count": _tokens(prompt), "prompt_eval_duration": 1_000_000}
-        last |= {"eval_count": len(reply.pieces) + len(reply.calls), "eval_duration": 1_000_000}
+        last |= {"eval_count": len(reply.pieces) + _CALL_TOKENS * len(reply.calls), "eval_duration": 1_000_000}
         stream = _Stream(request) if body.get("stream", True) else _Whole(request, tools=bool(body.get("tools")))
         for number, piece in enumerate(reply.pieces):
             if reply.wait_after and reply.wait_after[0] == number:
@@ -484,6 +488,8 @@ class OllamaServer:
             raise _Refused(400, "neither 'from' or 'files' was specified")
         if missing := [digest for digest in files.values() if digest not in self.blobs]:
             raise _Refused(400, f"blob not found: {missing[0]}")
+        if self.refuses_safetensors and any(name.endswith(".safetensors") for name in files):
+            raise _Refused(503, "MLX runtime is not available")
         stream = _Stream(request)
         await stream.add({"status": "parsing GGUF" if any(".gguf" in name for name in files) else "converting model"})
         if body.get("quantize"):

@@ -183,9 +183,10 @@ async def test_declarations_stay_the_same_from_turn_to_turn(desk: Desk) -> None:
     assert first["keep_alive"] == "30m"
 
 
-async def test_words_instead_of_a_call_are_no_function(desk: Desk) -> None:
-    """Unless the embedded router is very sure."""
-    desk.answer(Reply(["I cannot ", "assist with that."]))
+@pytest.mark.parametrize("words", [["I cannot ", "assist with that."], ["<end_of_turn>"]], ids=["words", "nothing"])
+async def test_words_or_nothing_instead_of_a_call_are_no_function(desk: Desk, words: Sequence[str]) -> None:
+    """Unless the embedded router is very sure. A tuned model ends its turn at once."""
+    desk.answer(Reply(words))
     desk.sketch.chances = {"weather_info": 0.6}
     decision = await desk.route("雨の音が好き")
     assert (decision.function, decision.router) == (None, "cascade:functiongemma")
@@ -202,10 +203,10 @@ async def test_words_instead_of_a_call_are_no_function(desk: Desk) -> None:
         called("no_such_function", place="x"),
         called("celebrity_info", person_name="札幌"),
         called("weather_info", forecast_type="yesterday"),
-        Reply(["<start_function_call>", "call:"]),
-        Reply([]),
+        Reply(["<start_function_call>", "call:", "weather"]),
+        Reply(calls=[("", {})]),
     ],
-    ids=["unknown", "not on the shortlist", "all refused", "cut off", "nothing"],
+    ids=["unknown", "not on the shortlist", "all refused", "cut off", "unreadable"],
 )
 async def test_embedded_answer_stands_where_the_model_gives_nothing_valid(desk: Desk, reply: Reply) -> None:
     desk.sketch.chances = {"weather_info": 0.6, "celebrity_info": 0.01}

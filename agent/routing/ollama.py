@@ -28,6 +28,8 @@ _MOST_TOKENS = 160
 """A call is at most this long; a text to translate may be, so it is cut off rather than waited for."""
 _TALK_CHARS = 120
 """Text that goes on for so long without a call is a reply in words: the turn calls nothing."""
+_AT_ONCE_TOKENS = 2
+"""A turn that ends after so few is ended on purpose: a call that the server lost would have taken more."""
 _TURN_TOKENS = 900
 _MESSAGE_TOKENS = 120
 _PROBE = Card(
@@ -137,9 +139,10 @@ class OllamaRouter:
             )
 
     async def _ask(self, mode: Mode, toolset: Toolset, history: Sequence[Utterance], text: str) -> FunctionCall | None:
-        said = ""
+        said, last = "", Part()
         async with aclosing(self._parts(mode, toolset, history, text)) as parts:  # type: ignore[type-var]
             async for part in parts:
+                last = part
                 for call in part.calls:
                     # A call that Ollama could not read comes without a name.
                     if call.name:
@@ -155,7 +158,7 @@ class OllamaRouter:
         calls = toolset.calls(said)
         if calls:
             return calls[0]
-        if not said.strip() or "call:" in said:
+        if (not said.strip() and not _ended_at_once(last)) or "call:" in said:
             raise NoCall
         return None
 
@@ -180,6 +183,11 @@ class OllamaRouter:
             "num_predict": _MOST_TOKENS,
             "stop": list(STOPS),
         }
+
+
+def _ended_at_once(last: Part) -> bool:
+    """Whether the model said nothing since it wanted nothing, as it is trained to where there is nothing to call."""
+    return last.reason == "stop" and last.tokens is not None and last.tokens <= _AT_ONCE_TOKENS
 
 
 def _conversation(

@@ -1,0 +1,79 @@
+"""Measures an adapter of `tools.finetune_peft`, by default on its run's own test part.
+
+    python -m tools.evaluate_peft                                 # the newest run's adapter
+    python -m tools.evaluate_peft --run-id 7 --checkpoint 300
+    python -m tools.evaluate_peft --run-id 7 --data labelled.jsonl
+
+Figures and files are those of `tools.evaluate`, in `data/results/`; its `--compare` puts two of them side by side.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.routing import RouterError
+from agent.settings import Settings, settings
+from functions import registry
+from tools import adapters, evaluate, report, routers
+from tools.adapters import AdapterRun, TuningError
+from tools.outcomes import Outcome, outcomes
+from tools.split_data import RUNS as SPLITS
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line; a mistake ends in one plain sentence."""
+    given = _parser().parse_args(arguments)
+    try:
+        _evaluate(given, settings())
+    except (TuningError, RouterError, evaluate.EvaluationError) as error:
+        if given.debug or settings().debug:
+            raise
+        sys.exit(f"evaluate_peft: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _evaluate(given: argparse.Namespace, chosen: Settings) -> None:
+    number = adapters.newest(given.runs) if given.run_id is None else given.run_id
+    run = AdapterRun(given.runs / f"run_{number}")
+    manifest = run.manifest()
+    adapter = run.adapter(given.checkpoint)
+    cards = {name: function.card for name, function in registry.load().items()}
+    if manifest["cards_sha256"] != adapters.cards_hash(cards):
+        print("The functions' cards are not those that the adapter was trained with.", file=sys.stderr)
+    data = given.data or given.splits / manifest["data"]["run"] / "test.jsonl"
+    cases = evaluate.chosen_cases(data, given.limit)
+    step = manifest["adapter"]["checkpoint"] if given.checkpoint is None else given.checkpoint
+    update = {"peft_base": manifest["base"]["name"], "peft_adapter": adapter, "peft_device": given.device}
+
+    async def routed() -> list[Outcome]:
+        async with routers.ready("peft", chosen.model_copy(update=update)) as router:
+            return await outcomes(router, cases, cards)
+
+    about = {"router": "peft", "data": data.name, "run": run.folder.name, "checkpoint": step}
+    about["none counts"] = manifest["options"]["none_weight"]
+    path = given.json or report.RESULTS / f"peft-{run.folder.name}-{step}-{data.stem}.json"
+    evaluate.publish(about, asyncio.run(routed()), cards, path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.evaluate_peft", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--run-id", type=int, metavar="N", help="number of the run (the newest)")
+    add("--checkpoint", type=int, metavar="STEP", help="one of its checkpoints (the best)")
+    add("--data", type=Path, metavar="FILE_OR_FOLDER", help="labelled cases (the run's test part)")
+    add("--limit", type=int, metavar="N", help="measure on a sample of so many cases")
+    add("--json", type=Path, metavar="OUT", help="where to write the JSON, the rest beside it")
+    add("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
+    add("--splits", type=Path, default=SPLITS, metavar="FOLDER", help="where splits lie (data/finetune)")
+    add("--runs", type=Path, default=adapters.RUNS, metavar="FOLDER", help="where runs lie (data/peft_adapters)")
+    add("--debug", action="store_true", help="stack traces")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
