@@ -55,13 +55,21 @@ class Inbound:
 
 @dataclass(frozen=True)
 class Subscription:
-    """What a bus listens to: a filter without the root, who shares it, and whether its handler only takes note."""
+    """What a bus listens to.
+
+    Attributes:
+        filter: without the root.
+        group: who shares it.
+        note: whether its handler only takes note.
+        admit: whether a message is handled at all, told before anything is done about it.
+    """
 
     filter: str
     qos: int
     group: str | None
     handle: Callable[[Inbound], Awaitable[None]]
     note: bool = False
+    admit: Callable[[Inbound], bool] | None = None
 
     def matches(self, topic: str) -> bool:
         """Whether the topic (without the root) fits the filter."""
@@ -133,6 +141,7 @@ class Bus(ABC):
         *,
         withdrawn: Callable[[dict[str, str]], Awaitable[None]] | None = None,
         note: bool = False,
+        admit: Callable[[dict[str, str]], bool] | None = None,
         **levels: str,
     ) -> None:
         """Has `handler` called with each message of the topic and the levels of its name; before connecting.
@@ -144,6 +153,7 @@ class Bus(ABC):
             withdrawn: called where a retained message was cleared (an empty payload).
             note: the handler only takes note and never waits, so it takes none of the slots: handlers that wait for
                 what it notes may hold all of them.
+            admit: told the topic's levels, says whether a message is handled; one that isn't is acknowledged at once.
             levels: fixed levels of the topic; the others are open.
         """
 
@@ -164,7 +174,8 @@ class Bus(ABC):
         group = None
         if self.role in topic.shared:
             group = (self.role if topic is not topics.CALL else levels["function"]) + self._share
-        self.subscriptions.append(Subscription(topic.filter(**levels), topic.qos, group, handle, note))
+        gate = None if admit is None else lambda inbound: admit(topic.levels(inbound.topic) or {})
+        self.subscriptions.append(Subscription(topic.filter(**levels), topic.qos, group, handle, note, gate))
 
     async def send(self, topic: Topic, message: Message, **levels: str) -> bool:
         """Publishes a message and waits until the broker has it.
@@ -263,6 +274,10 @@ class Bus(ABC):
         """Runs the handler for a message in a task, then acknowledges; after the stop nothing is taken any more."""
         if self._stopping:
             return
+        for subscription in self.subscriptions:
+            if subscription.admit and subscription.matches(inbound.topic) and not subscription.admit(inbound):
+                acknowledge()
+                return
         task = asyncio.create_task(self._handle(inbound, acknowledge), name=f"{self.client_id}[{inbound.topic}]")
         self._handlers.add(task)
         task.add_done_callback(self._handlers.discard)

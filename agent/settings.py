@@ -53,8 +53,8 @@ class Settings(BaseSettings):
     max_card: int = Field(64 * 1024, description="largest card, status or notice, bytes")
     max_result: int = Field(64 * 1024, description="most that a function's result may say, bytes")
     max_functions: int = Field(64, description="functions that there may be credentials for")
-    max_rate: float = Field(100.0, description="turns a second that one client may send, with a burst of two seconds'")
-    max_turns: int = Field(100, description="turns of one client that may wait for their finals at once")
+    max_rate: float = Field(300.0, description="turns a second that one client may send, with a burst of two seconds'")
+    max_turns: int = Field(64, description="turns of one client that may wait for their finals at once")
     max_conversations: int = Field(50, description="conversations of one client with such turns")
     concurrency: int = Field(64, description="messages that a worker handles at once")
 

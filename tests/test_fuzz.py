@@ -39,8 +39,8 @@ def test_fault_behind_several_changes_is_found() -> None:
 
 def test_mutations_keep_to_what_they_promise() -> None:
     """Never too long, and the same for the same seed."""
-    data = json.dumps({"a": ["x" * 15_000], "b": {"c": 1}}).encode()
+    data = json.dumps({"a": ["x" * 4_000], "b": {"c": 1}}).encode()
     made = [mutated(data, Random(seed)) for seed in range(300)]
-    assert max(map(len, made)) <= 20_000
+    assert max(map(len, made)) <= 5_000
     assert made == [mutated(data, Random(seed)) for seed in range(300)]
     assert len(set(made)) > 200

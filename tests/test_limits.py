@@ -100,10 +100,26 @@ def test_rate_is_saved_up_while_a_client_is_quiet() -> None:
     """A burst of two seconds' turns, then one as each becomes due."""
     time = 0.0
     quota = Quota(rate=2.0, turns=1, conversations=1, now=lambda: time)
-    assert [quota.in_time("a") for _ in range(5)] == [True] * 4 + [False]
-    assert quota.in_time("b")
+
+    def said(client: str) -> bool:
+        assert quota.admit(client)
+        return quota.in_time(client)
+
+    assert [said("a") for _ in range(5)] == [True] * 4 + [False]
+    assert said("b")
     time = 0.5
-    assert [quota.in_time("a") for _ in range(2)] == [True, False]
+    assert [said("a") for _ in range(2)] == [True, False]
+
+
+def test_flood_is_passed_over() -> None:
+    """Who goes on though it was refused a hundred times is answered now and then only; nobody else is."""
+    time = 0.0
+    quota = Quota(rate=2.0, turns=1, conversations=1, now=lambda: time)
+    assert sum(quota.admit("a") for _ in range(1000)) == 4 + 100
+    assert quota.passed_over == {"a": 1000 - 104}
+    assert quota.admit("b")
+    time = 1.0
+    assert sum(quota.admit("a") for _ in range(1000)) == 2 + 10
 
 
 async def test_client_with_too_many_turns_waiting(begin: Begin) -> None:

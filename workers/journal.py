@@ -70,7 +70,7 @@ class Journal(Worker):
         self._quota = Quota(
             rate=settings.max_rate, turns=settings.max_turns, conversations=settings.max_conversations, now=_now
         )
-        bus.on(topics.SAY, Say, self._say)
+        bus.on(topics.SAY, Say, self._say, admit=lambda levels: self._quota.admit(levels["client"]))
         bus.on(topics.ROUTE, Route, self._route)
         bus.on(topics.RESULT, Result, self._result)
         bus.on(topics.FINAL, Final, self._final)
@@ -221,6 +221,9 @@ class Journal(Worker):
             while (following := self._open_next()) is not None:
                 await self._store.committed()
                 await self._send(following)
+            for client, number in self._quota.passed_over.items():
+                log.warning("%s sends far too fast: %d turns were passed over", client, number)
+            self._quota.passed_over.clear()
             await self._store.committed()
             await asyncio.wait({self._store.broken}, timeout=_LOOK_S)
             if self._store.broken.done():
