@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The whole loop that makes the router better: data, split, tune, evaluate, compare, deploy, replay.
 #
-#   ./setup.sh --models && .venv/bin/pip install -e '.[train]'     once; the base model: .venv/bin/hf auth login
-#   runs/tune.sh                                                    takes about an hour on a laptop without a GPU's help
-#   RUN=7 STEPS=1500 LR=1e-4 OBJECTIVE=none:3 runs/tune.sh          the dials
+#   ./setup.sh --models && .venv/bin/pip install -e '.[train]' && .venv/bin/hf auth login    # once
+#   runs/tune.sh
+#   RUN=7 STEPS=1500 LR=1e-4 OBJECTIVE=none:3 LOGS=labelled.jsonl runs/tune.sh
 #
 # Every stage is a command by itself and can be run alone; what is there already is kept. See docs/tuning.md.
 set -o errexit -o nounset -o pipefail
@@ -37,7 +37,8 @@ $python -m tools.split_data "${data[@]}" --run-id "$RUN" --by-batch
 if [[ ! -d $adapter/adapter ]]; then
     resume=()
     compgen -G "$adapter/checkpoint-*" > /dev/null && resume=(--resume-from-checkpoint)
-    $python -m tools.finetune_peft --run-id "$RUN" --max-steps "$STEPS" --lr "$LR" --objective "$OBJECTIVE" "${resume[@]}"
+    $python -m tools.finetune_peft --run-id "$RUN" --max-steps "$STEPS" --lr "$LR" --objective "$OBJECTIVE" \
+        ${resume[@]+"${resume[@]}"}
 fi
 
 # ---- evaluate: the base, the tuned router and the one without a model, on the same cases
@@ -51,7 +52,7 @@ $python -m tools.evaluate --compare "$results/base-$RUN.json" "$results/tuned-$R
 
 # ---- replay, first half: what was said so far, before anything changes
 log=$results/before-$RUN.jsonl
-$funcgemma log export > "$log"
+$funcgemma log export --out "$log" || echo "Nothing to replay."
 
 # ---- deploy: merged, made in Ollama, compared with the adapter, made the router's model
 $python -m tools.deploy --run-id "$RUN"

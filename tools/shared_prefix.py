@@ -83,7 +83,7 @@ class SharedPrefix:
 
 
 class _Recording(DynamicLayer):  # type: ignore[misc]
-    """Keys and values of one layer as they are computed first; computed again, they are not recorded again."""
+    """Keys and values of one layer as they are computed first: those computed again would hold all behind them."""
 
     def __init__(self, sliding: bool) -> None:
         super().__init__()
