@@ -8,7 +8,9 @@ from agent.routing.cases import Case
 from agent.routing.languages import language_code
 
 BATCH = "patterns"
-_COPIES = 3
+_COPIES = 6
+_COPIES_AS_THEY_ARE = 3
+"""They must not drown in the labelled cases, of which there are many times as many."""
 _PARAMETERS = {
     "travel_guide": {"place": "destination"},
     "weather_info": {"place": "location"},
@@ -33,7 +35,7 @@ def pattern_cases() -> list[Case]:
                 whole = "whole" in marks
                 continue
             arguments = {**closed, **({"text": line} if whole else {})}
-            copies = _COPIES if "{" in line else 1
+            copies = _COPIES if "{" in line else _COPIES_AS_THEY_ARE
             found += [_case(line, lang, function, arguments, slots=phrases.SLOTS, dice=dice) for _ in range(copies)]
     return found
 

@@ -236,6 +236,8 @@ write me a poem about autumn
 help me write a birthday message
 give me a name for a puppy
 turn the lights on
+turn the heating off
+switch the TV off, will you
 play some jazz
 that's interesting
 haha fair enough
