@@ -9,6 +9,7 @@
 What is not covered: what is in an adapter. None of this needs torch.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from agent.messages import Card
 from agent.routing.cases import write_text
 from agent.routing.functiongemma import Toolset
 from agent.settings import PROJECT
+from tools import split_data
 
 RUNS = PROJECT / "data" / "peft_adapters"
 """Where adapters lie; not in git."""
@@ -38,6 +40,11 @@ class AdapterRun:
     """One run's folder."""
 
     folder: Path
+
+    @property
+    def number(self) -> int:
+        """The N of `run_N`."""
+        return int(self.folder.name.removeprefix("run_"))
 
     @property
     def log(self) -> Path:
@@ -98,9 +105,25 @@ class AdapterRun:
         return found[step]
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that name a trained adapter and the device it computes on, and `--debug`."""
+    add = parser.add_argument
+    add("--run-id", type=int, metavar="N", help="number of the run (the newest)")
+    add("--checkpoint", type=int, metavar="STEP", help="one of its checkpoints (the best)")
+    add("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="where the adapter computes")
+    add("--splits", type=Path, default=split_data.RUNS, metavar="FOLDER", help="where splits lie (data/finetune)")
+    add("--runs", type=Path, default=RUNS, metavar="FOLDER", help="where runs lie (data/peft_adapters)")
+    add("--debug", action="store_true", help="stack traces")
+
+
+def run_of(given: argparse.Namespace) -> AdapterRun:
+    """The run that the options name, there or not."""
+    return AdapterRun(given.runs / f"run_{newest(given.runs) if given.run_id is None else given.run_id}")
+
+
 def newest(runs: Path) -> int:
     """The highest number of the `run_N` in a folder; 1 where there are none."""
-    return max((int(path.name[4:]) for path in runs.glob("run_*") if path.name[4:].isdigit()), default=1)
+    return max(split_data.numbers(runs), default=1)
 
 
 def place(part: Path, whole: Path) -> None:

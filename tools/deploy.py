@@ -25,8 +25,7 @@ from agent.routing.ollama import OllamaRouter
 from agent.settings import Settings, settings
 from functions import registry
 from tools import adapters, routers
-from tools.adapters import AdapterRun, TuningError
-from tools.split_data import RUNS as SPLITS
+from tools.adapters import TuningError
 
 _ALIKE = 0.9
 """Share of the cases in which the function must be the same: rounding to 16 bits or fewer may tip one that is close."""
@@ -48,10 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _deploy(given: argparse.Namespace, chosen: Settings) -> None:
     from tools import deployment, merged_model  # noqa: PLC0415 - torch is an extra, and slow to load
 
-    number = adapters.newest(given.runs) if given.run_id is None else given.run_id
-    run = AdapterRun(given.runs / f"run_{number}")
+    run = adapters.run_of(given)
     manifest, adapter = run.manifest(), run.adapter(given.checkpoint)
-    name = given.name or f"funcgemma-router:run-{number}"
+    name = given.name or f"funcgemma-router:run-{run.number}"
     cards = {card: function.card for card, function in registry.load().items()}
     if manifest["cards_sha256"] != adapters.cards_hash(cards):
         raise TuningError(f"The functions' cards have changed since {run.folder} was trained. Train anew.")
@@ -134,17 +132,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.deploy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    adapters.add_options(parser)
     add = parser.add_argument
-    add("--run-id", type=int, metavar="N", help="number of the run (the newest)")
-    add("--checkpoint", type=int, metavar="STEP", help="one of its checkpoints (the best)")
     add("--name", help="the model's name in Ollama (funcgemma-router:run-N)")
     add("--quantize", metavar="LEVEL", help="such as q8_0: smaller and faster, a little less exact (16 bits)")
     add("--gguf", type=Path, metavar="FILE", help="the merged model as converted by llama.cpp, for newer Ollamas")
     add("--cases", type=int, default=24, metavar="N", help="how many cases to compare with (24)")
-    add("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="where the adapter computes")
-    add("--splits", type=Path, default=SPLITS, metavar="FOLDER", help="where splits lie (data/finetune)")
-    add("--runs", type=Path, default=adapters.RUNS, metavar="FOLDER", help="where runs lie (data/peft_adapters)")
-    add("--debug", action="store_true", help="stack traces")
     return parser
 
 

@@ -17,9 +17,8 @@ from agent.routing import RouterError
 from agent.settings import Settings, settings
 from functions import registry
 from tools import adapters, evaluate, report, routers
-from tools.adapters import AdapterRun, TuningError
+from tools.adapters import TuningError
 from tools.outcomes import Outcome, outcomes
-from tools.split_data import RUNS as SPLITS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,8 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _evaluate(given: argparse.Namespace, chosen: Settings) -> None:
-    number = adapters.newest(given.runs) if given.run_id is None else given.run_id
-    run = AdapterRun(given.runs / f"run_{number}")
+    run = adapters.run_of(given)
     manifest = run.manifest()
     adapter = run.adapter(given.checkpoint)
     cards = {name: function.card for name, function in registry.load().items()}
@@ -62,16 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.evaluate_peft", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    adapters.add_options(parser)
     add = parser.add_argument
-    add("--run-id", type=int, metavar="N", help="number of the run (the newest)")
-    add("--checkpoint", type=int, metavar="STEP", help="one of its checkpoints (the best)")
     add("--data", type=Path, metavar="FILE_OR_FOLDER", help="labelled cases (the run's test part)")
     add("--limit", type=int, metavar="N", help="measure on a sample of so many cases")
     add("--json", type=Path, metavar="OUT", help="where to write the JSON, the rest beside it")
-    add("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
-    add("--splits", type=Path, default=SPLITS, metavar="FOLDER", help="where splits lie (data/finetune)")
-    add("--runs", type=Path, default=adapters.RUNS, metavar="FOLDER", help="where runs lie (data/peft_adapters)")
-    add("--debug", action="store_true", help="stack traces")
     return parser
 
 

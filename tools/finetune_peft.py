@@ -179,7 +179,7 @@ def _finish(run: AdapterRun, manifest: Mapping[str, Any], tuner: "Tuner", device
     }
     run.write_manifest({**manifest, "adapter": chosen, "versions": versions, "device": device})
     print(f"Best of {len(found)} checkpoints, step {best}: {_sentence(found[best])}")
-    print(f"{run.best}\nMeasure it with: python -m tools.evaluate_peft --run-id {run.folder.name[4:]}")
+    print(f"{run.best}\nMeasure it with: python -m tools.evaluate_peft --run-id {run.number}")
 
 
 def read_log(run: AdapterRun) -> list[dict[str, Any]]:
@@ -194,10 +194,9 @@ def _place(run: AdapterRun, manifest: Mapping[str, Any], resume: str | None) -> 
     """Makes the folder ready; gives the checkpoint to go on from."""
     if resume is None:
         if run.checkpoints():
-            number = run.folder.name[4:]
             raise TuningError(
                 f"{run.folder} holds checkpoints. Go on with --resume-from-checkpoint, remove it, or split the cases "
-                f"into another run than {number}."
+                f"into another run than {run.number}."
             )
         run.folder.mkdir(parents=True, exist_ok=True)
         run.log.unlink(missing_ok=True)

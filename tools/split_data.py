@@ -74,8 +74,13 @@ def write_split(
 
 def next_run(runs: Path) -> int:
     """The first number after those that are taken."""
-    taken = [int(path.name[4:]) for path in runs.glob("run_*") if path.name[4:].isdigit()]
-    return max(taken, default=0) + 1
+    return max(numbers(runs), default=0) + 1
+
+
+def numbers(runs: Path) -> list[int]:
+    """The numbers of the `run_N` in a folder, in no order; none where there is no such folder."""
+    found = (path.name.removeprefix("run_") for path in runs.glob("run_*"))
+    return [int(number) for number in found if number.isdigit()]
 
 
 def table(manifest: Mapping[str, Any]) -> str:
