@@ -456,6 +456,13 @@ def test_what_cannot_be_trained_is_said_in_a_sentence(tiny: Workshop, monkeypatc
         tiny.tune()
 
 
+def test_deploy_compares_one_case_at_least(capsys: pytest.CaptureFixture[str]) -> None:
+    """With none to compare, any model would do as well as the adapter."""
+    with pytest.raises(SystemExit, match="2"):
+        deploy.main(["--cases", "0"])
+    assert "--cases: '0' is no whole number from 1 on" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("tool", ["finetune_peft", "evaluate_peft", "deploy"])
 def test_without_the_extra_a_sentence_says_what_to_install(tool: str, tuned: Workshop) -> None:
     """The base installation has no torch; the commands can be looked at all the same."""

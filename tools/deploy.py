@@ -26,6 +26,7 @@ from agent.settings import Settings, settings
 from functions import registry
 from tools import adapters, routers
 from tools.adapters import TuningError
+from tools.arguments import positive
 
 _ALIKE = 0.9
 """Share of the cases in which the function must be the same: rounding to 16 bits or fewer may tip one that is close."""
@@ -137,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--name", help="the model's name in Ollama (funcgemma-router:run-N)")
     add("--quantize", metavar="LEVEL", help="such as q8_0: smaller and faster, a little less exact (16 bits)")
     add("--gguf", type=Path, metavar="FILE", help="the merged model as converted by llama.cpp, for newer Ollamas")
-    add("--cases", type=int, default=24, metavar="N", help="how many cases to compare with (24)")
+    add("--cases", type=positive, default=24, metavar="N", help="how many cases to compare with (24)")
     return parser
 
 

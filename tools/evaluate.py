@@ -22,6 +22,7 @@ from agent.routing.cases import Case, load_cases
 from agent.settings import Settings, settings
 from functions import registry
 from tools import comparison, measures, report, routers
+from tools.arguments import positive
 from tools.leave_batch_out import left_out
 from tools.outcomes import Outcome, outcomes
 
@@ -108,26 +109,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--router", choices=routers.NAMES, default="embedded")
     parser.add_argument("--data", type=Path, default=settings().cases, metavar="FILE_OR_FOLDER", help="labelled cases")
     parser.add_argument("--json", type=Path, metavar="OUT", help="where to write the JSON, the rest beside it")
-    parser.add_argument("--limit", type=_positive, metavar="N", help="measure on a sample of so many cases")
+    parser.add_argument("--limit", type=positive, metavar="N", help="measure on a sample of so many cases")
     parser.add_argument(
         "--leave-batch-out",
-        type=_positive,
+        type=positive,
         nargs="?",
         const=1000,
         metavar="GROUPS",
         help="decide each batch by a router trained on the others; with GROUPS leave several out at once",
     )
-    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes that train at a time")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes that train at a time")
     parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="two JSON reports side by side")
     parser.add_argument("--debug", action="store_true", help="stack traces")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 if __name__ == "__main__":

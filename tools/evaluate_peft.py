@@ -18,6 +18,7 @@ from agent.settings import Settings, settings
 from functions import registry
 from tools import adapters, evaluate, report, routers
 from tools.adapters import TuningError
+from tools.arguments import positive
 from tools.outcomes import Outcome, outcomes
 
 
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     adapters.add_options(parser)
     add = parser.add_argument
     add("--data", type=Path, metavar="FILE_OR_FOLDER", help="labelled cases (the run's test part)")
-    add("--limit", type=int, metavar="N", help="measure on a sample of so many cases")
+    add("--limit", type=positive, metavar="N", help="measure on a sample of so many cases")
     add("--json", type=Path, metavar="OUT", help="where to write the JSON, the rest beside it")
     return parser
 

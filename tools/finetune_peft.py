@@ -24,6 +24,7 @@ from agent.settings import settings
 from functions import registry
 from tools import adapters
 from tools.adapters import AdapterRun, TuningError
+from tools.arguments import positive
 from tools.split_data import RUNS as SPLITS
 
 if TYPE_CHECKING:
@@ -241,13 +242,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--run-id", type=int, metavar="N", help="number of the split, and of the run (the newest split)")
-    add("--max-steps", type=_positive, default=500, metavar="N", help="updates of the adapter (500)")
-    add("--lora-rank", type=_positive, default=16, metavar="R", help="rank of its matrices (16)")
-    add("--lora-alpha", type=_positive, default=32, metavar="A", help="they are scaled by A/R (32)")
+    add("--max-steps", type=positive, default=500, metavar="N", help="updates of the adapter (500)")
+    add("--lora-rank", type=positive, default=16, metavar="R", help="rank of its matrices (16)")
+    add("--lora-alpha", type=positive, default=32, metavar="A", help="they are scaled by A/R (32)")
     add("--lr", type=float, default=3e-5, help="highest learning rate (3e-5)")
-    add("--batch-size", type=_positive, default=1, metavar="N", help="cases read side by side (1)")
-    add("--accumulate", type=_positive, default=16, metavar="N", help="batches to a step (16)")
-    add("--max-length", type=_positive, default=512, metavar="TOKENS", help="longest dialogue with its answer (512)")
+    add("--batch-size", type=positive, default=1, metavar="N", help="cases read side by side (1)")
+    add("--accumulate", type=positive, default=16, metavar="N", help="batches to a step (16)")
+    add("--max-length", type=positive, default=512, metavar="TOKENS", help="longest dialogue with its answer (512)")
     add(
         "--objective",
         type=_objective,
@@ -257,8 +258,8 @@ def _parser() -> argparse.ArgumentParser:
         help="cases of no function count W times: the odds of none rise W times (none:1)",
     )
     add("--seed", type=int, default=0, help="of the adapter's first weights and the order of the cases (0)")
-    add("--every", type=_positive, default=100, metavar="N", help="validate and write a checkpoint every N steps (100)")
-    add("--validation-cases", type=_positive, default=200, metavar="N", help="how many to validate with (200)")
+    add("--every", type=positive, default=100, metavar="N", help="validate and write a checkpoint every N steps (100)")
+    add("--validation-cases", type=positive, default=200, metavar="N", help="how many to validate with (200)")
     add(
         "--resume-from-checkpoint",
         nargs="?",
@@ -273,13 +274,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=adapters.RUNS, metavar="FOLDER", help="where runs lie (data/peft_adapters)")
     add("--debug", action="store_true", help="stack traces")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 def _objective(text: str) -> float:

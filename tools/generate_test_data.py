@@ -23,6 +23,7 @@ from prompt_toolkit.shortcuts import ProgressBar, ProgressBarCounter
 from agent.model_shelf import alone
 from agent.ollama import ModelMissing, Ollama, OllamaError, plain
 from agent.settings import PROJECT, Settings, settings
+from tools.arguments import positive
 from tools.generation import Generation
 from tools.generation_plan import wanted
 from tools.label_rules import LANGUAGES, NONE, cards
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m tools.generate_test_data", description="Lets a model write labelled cases."
     )
     parser.add_argument("-f", "--function", action="append", choices=sorted(known), help="only this one; repeatable")
-    parser.add_argument("--count", type=int, default=50, metavar="N", help="cases a function and language (50)")
+    parser.add_argument("--count", type=positive, default=50, metavar="N", help="cases a function and language (50)")
     parser.add_argument("--skip-no-function", action="store_true", help="no cases without a function (else 2 N)")
     parser.add_argument("--lang", choices=LANGUAGES, help="only this language")
     parser.add_argument("--resume", action="store_true", help="go on with what is there")
@@ -78,8 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", default="g1", metavar="NAME", help="batch in the ids (g1)")
     parser.add_argument("--seed", type=int, default=0, help="another one asks otherwise (0)")
     given = parser.parse_args(arguments)
-    if not re.fullmatch(r"[a-z0-9_]+", given.batch) or given.count < 1:
-        parser.error("--batch takes small letters and digits, --count a number above 0")
+    if not re.fullmatch(r"[a-z0-9_]+", given.batch):
+        parser.error("--batch takes small letters and digits")
     functions = given.function or sorted(known)
     langs = [given.lang] if given.lang else list(LANGUAGES)
     if not given.resume and any((given.out / f"{name}.json").exists() for name in [*known, NONE]):

@@ -30,6 +30,7 @@ from agent.mqtt import MqttBus
 from agent.presence import Presence
 from agent.settings import Settings, settings
 from agent.supervisor import running
+from tools.arguments import positive
 from tools.replay_comparison import Comparison, Replayed, compare
 from tools.replay_report import as_json, as_text
 
@@ -188,12 +189,6 @@ def _share(text: str) -> float:
     return share
 
 
-def _number(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of turns")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.replay", description="Says logged turns again and compares with what was then."
@@ -209,7 +204,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tolerance", type=_share, default=0.0, metavar="SHARE", help="how much worse is still well, 0 to 1 (0)"
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the comparison with all turns")
-    parser.add_argument("--limit", type=_number, metavar="N", help="the first N turns only")
+    parser.add_argument("--limit", type=positive, metavar="N", help="the first N turns only")
     return parser
 
 
