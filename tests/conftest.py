@@ -1,4 +1,4 @@
-"""What the tests share: a real mosquitto on a free port, and buses on it or in memory."""
+"""What the tests share: a real mosquitto on a free port, buses on it or in memory, and calls of functions."""
 
 import contextlib
 import os
@@ -7,7 +7,10 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,12 +18,18 @@ from agent import broker
 from agent.bus import Bus
 from agent.credentials import Credentials
 from agent.memory_bus import MemoryBroker, MemoryBus
+from agent.messages import Lang
 from agent.settings import Settings
 from agent.topics import Role
 from agent.worker import open_bus
+from functions.chat_model import ChatModel
+from functions.registry import Context
+from functions.web import Web
 
 PATIENCE_S = 20.0
 """Longest wait for something that must happen; a test that works never waits as long."""
+SAID = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
+"""When a call's turn was said: on a Monday."""
 
 
 def free_port() -> int:
@@ -100,3 +109,19 @@ async def make_bus(request: pytest.FixtureRequest, settings: Settings) -> AsyncI
     for bus in made:
         if bus.connected.is_set():
             await bus.close(drain_s=0)
+
+
+@contextlib.asynccontextmanager
+async def called(
+    settings: Settings, lang: Lang = "ja", said_at: datetime = SAID, *, client: str = "t", conversation: str = "t"
+) -> AsyncIterator[Context]:
+    """What a function gets with a call."""
+    async with Web(settings) as web, ChatModel(settings) as chat:
+        yield Context("c1", lang, said_at, client, conversation, settings, web, chat)
+
+
+@pytest.fixture
+async def contexts(tmp_path: Path) -> AsyncIterator[dict[Lang, Context]]:
+    """A call in each language, without network or model."""
+    async with called(Settings(home=tmp_path, offline=True, replier="offline")) as context:
+        yield {"ja": context, "en": replace(context, lang="en")}

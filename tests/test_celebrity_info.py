@@ -5,10 +5,9 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
@@ -18,11 +17,9 @@ from agent.settings import PROJECT, Settings
 from functions import celebrity_info as module
 from functions._people import Day, age, alike, find, fold, people, suggest
 from functions._people_text import latest, section, sentences, split
-from functions.chat_model import ChatModel
-from functions.registry import Context, FunctionError, FunctionResult
-from functions.web import Web
+from functions.registry import FunctionError, FunctionResult
+from tests.conftest import called
 
-SAID_AT = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
 KINDS = ("general", "biography", "career", "achievements")
 
 TEXTS = {
@@ -193,8 +190,7 @@ async def _ask(name: str, kind: str | None = None, *, lang: Lang = "ja", url: st
         wikipedia_url=url or "http://127.0.0.1:9",
         wikidata_url=url or "http://127.0.0.1:9",
     )
-    async with Web(settings) as client:
-        context = Context("c1", lang, SAID_AT, "t", "t", settings, client, ChatModel(settings))
+    async with called(settings, lang) as context:
         arguments = {"person_name": name} | ({"info_type": kind} if kind else {})
         return await module.celebrity_info.call(arguments, context)
 

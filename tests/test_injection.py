@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,10 +25,8 @@ from agent.routing.functiongemma import Toolset
 from agent.settings import Settings
 from agent.settings import settings as our_settings
 from agent.worker import open_bus
-from functions.chat_model import ChatModel
-from functions.registry import Context, FunctionError, load
-from functions.web import Web
-from tests.conftest import PATIENCE_S, BusFactory, Mosquitto
+from functions.registry import FunctionError, load
+from tests.conftest import PATIENCE_S, BusFactory, Mosquitto, called
 from tests.test_bus import collect
 from tests.test_turn import Assembly
 
@@ -266,17 +265,13 @@ async def test_arguments_reach_no_shell_no_path_and_no_query(name: str, settings
     wanted = [key for key, schema in properties.items() if schema["type"] == "string" and "enum" not in schema]
     base = {key: schema["enum"][0] for key, schema in properties.items() if "enum" in schema}
     settings.home.mkdir(parents=True)
-    async with Web(settings) as web, ChatModel(settings) as chat:
+    async with called(settings, "en") as context:
         for number, order in enumerate(ORDERS):
-            context = Context(
-                call_id=str(number), lang="en", said_at=_turn("x").said_at, client="c", conversation="v",
-                settings=settings, web=web, chat=chat,
-            )  # fmt: skip
             arguments = {**base, **dict.fromkeys(wanted, order)}
             _watching.append(True)
             try:
                 with contextlib.suppress(FunctionError):
-                    await function.call(arguments, context)
+                    await function.call(arguments, replace(context, call_id=str(number)))
             finally:
                 _watching.clear()
     ran = [one for one in _watched if one[0] != "open"]

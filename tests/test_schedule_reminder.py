@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,12 +18,9 @@ from agent.messages import Lang
 from agent.settings import PROJECT, Settings
 from functions._reminder_words import likeness
 from functions._reminders import Reminders
-from functions.chat_model import ChatModel
 from functions.registry import Context, FunctionError, FunctionResult, Notification
 from functions.schedule_reminder import due, schedule_reminder
-from functions.web import Web
-
-NOW = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))  # a Monday
+from tests.conftest import SAID, called
 
 
 @dataclass
@@ -58,8 +54,8 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def desk(settings: Settings) -> AsyncIterator[Desk]:
-    async with Web(settings) as web:
-        yield Desk(Context("c0", "ja", NOW, "alice", "talk", settings, web, ChatModel(settings)))
+    async with called(settings, client="alice", conversation="talk") as context:
+        yield Desk(context)
 
 
 @dataclass
@@ -206,7 +202,7 @@ async def test_create_reads_an_alarm_as_in_the_morning(
 ) -> None:
     """An alarm without am or pm wakes somebody, unless the evening is near."""
     hour, minute = map(int, said.split(":"))
-    result = await desk("create", description, when, said_at=NOW.replace(hour=hour, minute=minute))
+    result = await desk("create", description, when, said_at=SAID.replace(hour=hour, minute=minute))
     assert result.data["reminder"]["due"][:16] == at
 
 
@@ -241,7 +237,7 @@ async def test_create_notes_which_half_of_the_day_it_took(desk: Desk) -> None:
 async def test_repeated_call_gives_the_recorded_result(desk: Desk) -> None:
     """Also after a day, and where the arguments would now be refused."""
     first = await desk("create", "牛乳", "10時", call_id="same")
-    again = await desk("create", "牛乳", "10時", call_id="same", said_at=NOW + timedelta(days=1))
+    again = await desk("create", "牛乳", "10時", call_id="same", said_at=SAID + timedelta(days=1))
     assert again == first
     assert (await desk("query")).data["count"] == 1
     cancelled = await desk("cancel", call_id="gone")
@@ -485,11 +481,11 @@ def test_likeness_ranks_descriptions(wanted: str, known: str, expected: int) -> 
 async def test_due_tells_at_the_time_in_the_language_of_making(desk: Desk, settings: Settings) -> None:
     await desk("create", "牛乳を買う", "18時")
     await desk("create", "buy milk", "18:05", lang="en")
-    clock = FakeClock(NOW.replace(hour=17, minute=59, second=58, microsecond=500_000))
+    clock = FakeClock(SAID.replace(hour=17, minute=59, second=58, microsecond=500_000))
     async with told(settings, clock) as notices:
         first: Notification = await anext(notices)
         assert (first.text, first.client, first.conversation) == ("⏰ 18:00です：牛乳を買う", "alice", "talk")
-        assert clock.time == NOW.replace(hour=18)
+        assert clock.time == SAID.replace(hour=18)
         assert max(clock.slept) <= 1
         assert (await anext(notices)).text == "⏰ It's 6:05 pm: buy milk"
 
@@ -498,7 +494,7 @@ async def test_due_says_when_it_was_due_where_nothing_ran(desk: Desk, settings: 
     await desk("create", "牛乳", "18時")
     await desk("create", "milk", "18:30", lang="en")
     await desk("create", "旅行", "明日")
-    async with told(settings, FakeClock(NOW + timedelta(days=2))) as notices:
+    async with told(settings, FakeClock(SAID + timedelta(days=2))) as notices:
         texts = [(await anext(notices)).text for _ in range(3)]
     assert texts == [
         "⏰ 11月23日（月）の18:00の予定でした：牛乳",
@@ -510,14 +506,14 @@ async def test_due_says_when_it_was_due_where_nothing_ran(desk: Desk, settings: 
 async def test_due_repeats_with_the_same_id_after_a_kill(desk: Desk, settings: Settings) -> None:
     """Stopped before it was resumed it comes again from another store on the file; after that never."""
     await desk("create", "牛乳", "10時")
-    clock = FakeClock(NOW + timedelta(hours=1))
+    clock = FakeClock(SAID + timedelta(hours=1))
     async with told(settings, clock) as notices:
         killed = await anext(notices)
     async with told(settings, clock) as notices, told(settings, clock) as others:
         again, twin = await anext(notices), await anext(others)
         assert again == twin == killed
         await desk("create", "パン", "11時")
-        clock.time = NOW + timedelta(hours=2)
+        clock.time = SAID + timedelta(hours=2)
         assert ("パン" in (await anext(notices)).text, "パン" in (await anext(others)).text) == (True, True)
     with Reminders(settings.home / "reminders.sqlite3") as store:
         assert [each.description for each in store.waiting("alice")] == ["パン"]
@@ -525,12 +521,12 @@ async def test_due_repeats_with_the_same_id_after_a_kill(desk: Desk, settings: S
 
 async def test_due_brings_a_repetition_again_and_skips_what_was_missed(desk: Desk, settings: Settings) -> None:
     await desk("create", "薬", "平日の朝7時")
-    clock = FakeClock(NOW + timedelta(days=3))  # Thursday: three were missed
+    clock = FakeClock(SAID + timedelta(days=3))  # Thursday: three were missed
     async with told(settings, clock) as notices:
         first = await anext(notices)
         clock.time += timedelta(hours=21)
         second = await anext(notices)
-        assert clock.time == NOW.replace(day=27, hour=7)
+        assert clock.time == SAID.replace(day=27, hour=7)
         clock.time += timedelta(days=2, hours=23, minutes=59)
         third = await anext(notices)
     assert [each.id.split("@")[1][:16] for each in (first, second, third)] == [
@@ -542,25 +538,25 @@ async def test_due_brings_a_repetition_again_and_skips_what_was_missed(desk: Des
 
 async def test_due_sees_what_another_process_makes(desk: Desk, settings: Settings) -> None:
     await desk("create", "あと", "10時間後")
-    clock = FakeClock(NOW)
+    clock = FakeClock(SAID)
     async with told(settings, clock) as notices:
         waiting = asyncio.ensure_future(anext(notices))
         await clock.asleep.wait()
         await desk("create", "すぐ", "1分後")
         assert "すぐ" in (await waiting).text
-    assert clock.time == NOW + timedelta(minutes=1)
+    assert clock.time == SAID + timedelta(minutes=1)
 
 
 async def test_due_leaves_what_was_moved_while_it_was_told(desk: Desk, settings: Settings) -> None:
     """Moved between yield and resumption it is told at the new time; taken back it stays so."""
     await desk("create", "会議", "10時")
-    clock = FakeClock(NOW + timedelta(hours=1))
+    clock = FakeClock(SAID + timedelta(hours=1))
     async with told(settings, clock) as notices:
         first = await anext(notices)
         await desk("update", "会議", "30分後", said_at=clock.time)
         second = await anext(notices)
         assert second.id != first.id
-        assert clock.time == NOW + timedelta(hours=1, minutes=30)
+        assert clock.time == SAID + timedelta(hours=1, minutes=30)
         await desk("cancel", "会議")
         await desk("create", "次", "11時")
         assert "次" in (await anext(notices)).text

@@ -1,20 +1,14 @@
 """The sentences and their labels were written before the lexicon was run on them."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from agent.messages import Lang
-from agent.settings import Settings
 from functions import _lexicon
 from functions.chat_model import ChatModel
 from functions.registry import Context, FunctionError, FunctionResult
 from functions.sentiment_label import sentiment_label
-from functions.web import Web
 from tests.ollama_server import OllamaServer, Reply
 
 BASIC_JA = [
@@ -162,27 +156,6 @@ DETAILED = [
     ("I was so embarrassed I wanted to hide", "embarrassment"),
     ("The bus leaves at noon", "neutral"),
 ]
-
-
-def context(web: Web, settings: Settings, lang: Lang) -> Context:
-    said_at = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
-    return Context(
-        call_id="c1",
-        lang=lang,
-        said_at=said_at,
-        client="t",
-        conversation="t",
-        settings=settings,
-        web=web,
-        chat=ChatModel(settings),
-    )
-
-
-@pytest.fixture
-async def contexts(tmp_path: Path) -> AsyncIterator[dict[Lang, Context]]:
-    settings = Settings(home=tmp_path, offline=True, replier="offline")
-    async with Web(settings) as web:
-        yield {"ja": context(web, settings, "ja"), "en": context(web, settings, "en")}
 
 
 async def label(context: Context, text: str, **more: str) -> FunctionResult:

@@ -1,21 +1,16 @@
 """The shopping function: categories, comparisons, links, both languages."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from agent.messages import Lang
 from agent.settings import Settings
 from functions import _shopping_guide
-from functions.chat_model import ChatModel
-from functions.registry import Context, FunctionError, FunctionResult
+from functions.registry import FunctionError, FunctionResult
 from functions.shopping_intent import shopping_intent
-from functions.web import Web
+from tests.conftest import called
 
 NAMED_IN_THE_TASK = {
     "earphones": ("イヤホン", "earphones"),
@@ -52,25 +47,8 @@ NAMED_IN_THE_TASK = {
 }
 
 
-@asynccontextmanager
-async def _context(tmp_path: Path, lang: Lang) -> AsyncIterator[Context]:
-    settings = Settings(home=tmp_path, offline=True, replier="offline")
-    said = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
-    async with Web(settings) as session:
-        yield Context(
-            call_id="c1",
-            lang=lang,
-            said_at=said,
-            client="t",
-            conversation="t",
-            settings=settings,
-            web=session,
-            chat=ChatModel(settings),
-        )
-
-
 async def _ask(tmp_path: Path, product: str, intent: str | None = None, lang: Lang = "ja") -> FunctionResult:
-    async with _context(tmp_path, lang) as context:
+    async with called(Settings(home=tmp_path, offline=True, replier="offline"), lang) as context:
         given = {"product_or_service": product} | ({"intent_type": intent} if intent else {})
         return await shopping_intent.call(given, context)
 

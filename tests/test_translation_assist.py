@@ -4,42 +4,17 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from agent.messages import Lang
-from agent.settings import PROJECT, Settings
+from agent.settings import PROJECT
 from functions import _languages, _phrasebook
 from functions.chat_model import ChatModel
 from functions.registry import Context, FunctionError, FunctionResult
 from functions.translation_assist import translation_assist
-from functions.web import Web
 from tests.ollama_server import OllamaServer, Reply
-
-
-@pytest.fixture
-async def contexts(tmp_path: Path) -> AsyncIterator[dict[Lang, Context]]:
-    settings = Settings(home=tmp_path, offline=True, replier="offline")
-    said_at = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
-    async with Web(settings) as web:
-
-        def made(lang: Lang) -> Context:
-            return Context(
-                call_id="c1",
-                lang=lang,
-                said_at=said_at,
-                client="t",
-                conversation="t",
-                settings=settings,
-                web=web,
-                chat=ChatModel(settings),
-            )
-
-        yield {"ja": made("ja"), "en": made("en")}
 
 
 async def translate(context: Context, text: str, target: str, source: str | None = None) -> FunctionResult:

@@ -3,10 +3,8 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web as server
@@ -14,10 +12,9 @@ from aiohttp import web as server
 from agent.messages import Lang
 from agent.settings import PROJECT, Settings
 from functions import _travel_book as book
-from functions.chat_model import ChatModel
-from functions.registry import Context, FunctionError, FunctionResult
+from functions.registry import FunctionError, FunctionResult
 from functions.travel_guide import _OVERVIEW, travel_guide
-from functions.web import Web
+from tests.conftest import called
 
 KINDS = ("general", *_OVERVIEW)
 
@@ -105,18 +102,7 @@ async def ask(
     home: Path, destination: str, info_type: str | None = None, lang: Lang = "ja", **settings: Any
 ) -> FunctionResult:
     given: dict[str, Any] = {"offline": True, "replier": "offline", **settings}
-    made = Settings(home=home, **given)
-    async with Web(made) as web:
-        context = Context(
-            call_id="c1",
-            lang=lang,
-            said_at=datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo")),
-            client="t",
-            conversation="t",
-            settings=made,
-            web=web,
-            chat=ChatModel(made),
-        )
+    async with called(Settings(home=home, **given), lang) as context:
         arguments = {"destination": destination} | ({"info_type": info_type} if info_type else {})
         return await travel_guide.call(arguments, context)
 

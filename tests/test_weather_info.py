@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
@@ -16,12 +14,10 @@ from agent.messages import Lang
 from agent.settings import Settings
 from functions import _climate, _weather_words
 from functions._open_meteo import Day, words
-from functions.chat_model import ChatModel
-from functions.registry import Context, FunctionError, FunctionResult
+from functions.registry import FunctionError, FunctionResult
 from functions.weather_info import weather_info
-from functions.web import Web
+from tests.conftest import SAID, called
 
-SAID = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))  # a Monday
 LEEDS = {
     "id": 2644688,
     "name": "リーズ",
@@ -135,27 +131,19 @@ async def service() -> AsyncIterator[Service]:
     await runner.cleanup()
 
 
-@asynccontextmanager
-async def _context(
-    tmp_path: Path, url: str | None = None, lang: Lang = "ja", said: datetime = SAID, **settings: Any
-) -> AsyncIterator[Context]:
+async def _ask(
+    tmp_path: Path,
+    location: str,
+    kind: str | None = None,
+    *,
+    url: str | None = None,
+    lang: Lang = "ja",
+    said: datetime = SAID,
+    **settings: Any,
+) -> FunctionResult:
     urls = {"open_meteo_url": url, "open_meteo_geocoding_url": url} if url else {}
     made = Settings(home=tmp_path, offline=url is None, replier="offline", **{**urls, **settings})
-    async with Web(made) as session:
-        yield Context(
-            call_id="c1",
-            lang=lang,
-            said_at=said,
-            client="t",
-            conversation="t",
-            settings=made,
-            web=session,
-            chat=ChatModel(made),
-        )
-
-
-async def _ask(tmp_path: Path, location: str, kind: str | None = None, **more: Any) -> FunctionResult:
-    async with _context(tmp_path, **more) as context:
+    async with called(made, lang, said) as context:
         given = {"location": location} | ({"forecast_type": kind} if kind else {})
         return await weather_info.call(given, context)
 
