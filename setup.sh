@@ -110,8 +110,7 @@ look_for_ollama() {
 import asyncio
 
 from agent.model_command import is_here
-from agent.model_shelf import is_too_old
-from agent.ollama import Ollama, OllamaError
+from agent.ollama import Ollama, OllamaError, is_too_old
 from agent.settings import settings
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from agent.messages import Lang
-from agent.ollama import BUILT_FROM_SOURCE, ModelMissing, Ollama, OllamaError, OllamaGone, plain
+from agent.ollama import ModelMissing, Ollama, OllamaError, OllamaGone, is_too_old, plain
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ class Availability:
             return
         try:
             version = await self._ollama.version()
-            if BUILT_FROM_SOURCE < version < self._least:
+            if is_too_old(version, self._least):
                 self.problem = Problem("old_server", self._model, ".".join(map(str, version)))
                 return
             if self._model not in await self._ollama.installed():

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from agent.ollama import BUILT_FROM_SOURCE, LEAST_FOR_FUNCTIONGEMMA, Ollama, OllamaError, OllamaGone, plain
+from agent.ollama import Ollama, OllamaError, OllamaGone, is_too_old, plain
 from agent.settings import Settings
 from agent.settings import settings as of_this_process
 
@@ -92,11 +92,6 @@ class Download:
     got: int
     total: int
     broken: str = ""
-
-
-def is_too_old(version: tuple[int, ...]) -> bool:
-    """Whether an Ollama of this version can't run functiongemma."""
-    return BUILT_FROM_SOURCE < version < LEAST_FOR_FUNCTIONGEMMA
 
 
 async def look(ollama: Ollama, settings: Settings, *, data: bool = False) -> Shelf:

@@ -28,6 +28,7 @@ __all__ = [
     "Part",
     "Progress",
     "ToolCall",
+    "is_too_old",
     "plain",
 ]
 
@@ -42,6 +43,11 @@ _LOAD_S = 300.0
 """Longest wait for a model to be in memory."""
 _PULL_S = 600.0
 """Longest silence of a pull: while a file of gigabytes is verified nothing is said."""
+
+
+def is_too_old(version: tuple[int, ...], least: tuple[int, ...] = LEAST_FOR_FUNCTIONGEMMA) -> bool:
+    """Whether a version of Ollama is older than what is needed; one built from source is taken to be new enough."""
+    return BUILT_FROM_SOURCE < version < least
 
 
 class Ollama:

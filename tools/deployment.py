@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.messages import Card
-from agent.ollama import BUILT_FROM_SOURCE, LEAST_FOR_FUNCTIONGEMMA, Ollama, OllamaError, plain
+from agent.ollama import Ollama, OllamaError, is_too_old, plain
 from agent.routing import Decision, Router
 from agent.routing.cases import Case, write_text
 from agent.routing.ollama import NoCall, OllamaRouter
@@ -56,7 +56,7 @@ async def create(
         TuningError: it is too old for FunctionGemma's format.
     """
     version = await ollama.version()
-    if BUILT_FROM_SOURCE != version < LEAST_FOR_FUNCTIONGEMMA:
+    if is_too_old(version):
         told = ".".join(map(str, version))
         raise TuningError(f"Ollama {told} is too old for FunctionGemma's format. Update it with: ./setup.sh --models")
     digests = {file.name: await ollama.push_blob(file) for file in files}
