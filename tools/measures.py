@@ -1,7 +1,8 @@
-"""How good a router is on labelled cases: the figures of `tools.evaluate`, `tools.evaluate_peft` and `tools.replay`.
+"""How good a router is on labelled cases: the figures of `tools.evaluate` and `tools.evaluate_peft`.
 
 Everything is counted from outcomes, in plain dataclasses that `dataclasses.asdict` turns into JSON. What is not
-covered: how it is shown (`tools.report`) and how two runs differ (`tools.comparison`).
+covered: how it is shown (`tools.report`), how two runs differ (`tools.comparison`), and how replayed turns agree with
+labels (`tools.replay_comparison`): a turn that was never routed is no outcome, wrong but no false positive.
 """
 
 import math

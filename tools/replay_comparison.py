@@ -19,6 +19,7 @@ from typing import Literal
 from rapidfuzz import fuzz
 
 from agent.logged_turn import Label, LoggedFinal, LoggedResult, LoggedRoute, LoggedTurn
+from tools.measures import percentile, share
 
 Change = Literal["same", "function", "arguments"]
 CHANGES: tuple[Change, ...] = ("same", "function", "arguments")
@@ -135,10 +136,11 @@ def label_figures(routed: Sequence[tuple[Label, LoggedRoute | None]]) -> LabelFi
     none = [route for label, route in routed if label.function is None]
     called = [route for route in none if route is not None and route.function is not None]
     argued = [(label, route) for label, route in right if label.function and label.arguments is not None]
+    exact = sum(label.arguments == route.arguments for label, route in argued)
     return LabelFigures(
-        accuracy=_share(len(right), len(routed)),
-        false_positives=_share(len(called), len(none)),
-        arguments=_share(sum(label.arguments == route.arguments for label, route in argued), len(argued)),
+        accuracy=share(len(right), len(routed)).value,
+        false_positives=share(len(called), len(none)).value,
+        arguments=share(exact, len(argued)).value,
     )
 
 
@@ -191,15 +193,6 @@ def _latency(turns: Sequence[Replayed]) -> dict[str, Latency]:
     for stage, times in sorted(pairs.items()):
         then, now = sorted(one for one, _ in times), sorted(other for _, other in times)
         found[stage] = Latency(
-            _percentile(then, 0.5), _percentile(now, 0.5), _percentile(then, 0.95), _percentile(now, 0.95)
+            percentile(then, 0.5), percentile(now, 0.5), percentile(then, 0.95), percentile(now, 0.95)
         )
     return found
-
-
-def _percentile(ordered: Sequence[float], part: float) -> float:
-    """The smallest of the ordered values that at least this part of them does not exceed (nearest rank)."""
-    return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
