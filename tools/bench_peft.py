@@ -21,7 +21,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Self
@@ -42,6 +41,7 @@ from agent.routing.peft_vocabulary import Vocabulary
 from agent.settings import settings
 from functions import registry
 from tests.small_gemma import make_model, make_tokenizer
+from tools.outcomes import turn_of
 
 _TOKENS = 262_144
 _LEARNED = 12_000
@@ -149,7 +149,7 @@ def questions(number: int, toolset: Toolset, vocabulary: Vocabulary) -> Iterator
         if _allowed(grammar, vocabulary, case, answer):
             taken[case.function] = taken.get(case.function, 0) + 1
             prompt = vocabulary.encode(toolset.prompt(case.history, case.text))
-            yield Question(case.function or "none", _turn(case), torch.tensor([prompt]), answer)
+            yield Question(case.function or "none", turn_of(case), torch.tensor([prompt]), answer)
 
 
 def generate(model: Gemma3ForCausalLM, question: Question) -> Took:
@@ -244,18 +244,6 @@ def _row(name: str, measured: Sequence[Measured]) -> str:
         reads = statistics.fmean(one.ours[way][1] for one in measured)
         cells += [f"{took:.0f}", f"{reads:.1f}", f"{base / took:.1f}"]
     return f"| {' | '.join(cells)} |"
-
-
-def _turn(case: Case) -> Turn:
-    return Turn(
-        turn_id="1",
-        client="bench",
-        conversation="1",
-        text=case.text,
-        lang="ja" if case.lang == "ja" else "en",
-        said_at=datetime.now(UTC),
-        history=list(case.history),
-    )
 
 
 def _allowed(grammar: Grammar, vocabulary: Vocabulary, case: Case, answer: Sequence[int]) -> bool:
