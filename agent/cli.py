@@ -23,6 +23,7 @@ from agent.certificates import CertificateError, authority, broker_files, client
 from agent.client import Client, NoAnswer
 from agent.credentials import CredentialError, Credentials
 from agent.entry import operator, started, with_client
+from agent.home_lock import AlreadyRunning, running
 from agent.journal_backup import backup, restore
 from agent.journal_file import JournalError
 from agent.logged_turn import LogError
@@ -32,7 +33,7 @@ from agent.ollama import OllamaError
 from agent.presence import Presence
 from agent.revocation import revoke
 from agent.settings import PROJECT, Settings, settings
-from agent.supervisor import ROLES, Supervisor, SupervisorError, environment, is_ready, parse_slots, running
+from agent.supervisor import ROLES, Supervisor, SupervisorError, environment, is_ready, parse_slots
 from agent.transcript import clean, encodable, one_line, safe_json
 from agent.worker import open_bus
 
@@ -43,6 +44,7 @@ class UsageError(Exception):
 
 _PLAIN = (
     UsageError,
+    AlreadyRunning,
     SupervisorError,
     CertificateError,
     CredentialError,
@@ -138,7 +140,7 @@ def _up(arguments: argparse.Namespace, settings: Settings) -> int:
         broker_files(settings)
     if arguments.detach:
         if running(settings):
-            raise SupervisorError("FuncGemma runs already; see: funcgemma status")
+            raise AlreadyRunning
         command = ["up", "--slots", arguments.slots]
         return uvloop.run(with_client(settings, _noop, started(settings, command, stay=True)))
 

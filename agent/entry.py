@@ -13,10 +13,11 @@ from agent import topics
 from agent.bus import BusError
 from agent.client import Client
 from agent.credentials import Credentials
+from agent.home_lock import running
 from agent.mqtt import MqttBus
 from agent.presence import Presence
 from agent.settings import PROJECT, Settings
-from agent.supervisor import SupervisorError, absent, environment, is_ready, running
+from agent.supervisor import SupervisorError, absent, environment, is_ready
 from agent.worker import open_bus
 
 _READY_S = 60.0

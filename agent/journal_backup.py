@@ -7,9 +7,9 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+from agent.home_lock import only_one, running
 from agent.journal_file import JournalError, copied, file_of, flush, set_aside
 from agent.settings import Settings
-from agent.supervisor import only_one, running
 
 
 def backup(settings: Settings, target: Path) -> int:
@@ -38,6 +38,7 @@ def restore(settings: Settings, source: Path) -> Path | None:
     """Puts a backup in the journal's place; gives where the file that was there is kept.
 
     Raises:
+        AlreadyRunning: FuncGemma starts just now.
         JournalError: FuncGemma runs, or the backup is none, is damaged, or is of a newer version.
     """
     if running(settings) is not None:

@@ -16,11 +16,11 @@ import uvloop
 from agent.conversation_log import Conversation, ConversationLog
 from agent.entry import operator
 from agent.erasure import Erasure
+from agent.home_lock import running
 from agent.labelling import NONE, Labeller, checked, parsed
 from agent.logged_turn import LogError, LoggedTurn
 from agent.messages import Card
 from agent.settings import PROJECT, Settings
-from agent.supervisor import running
 from agent.transcript import BOLD, CYAN, DIM, RED, Screen, described, duration, one_line, pad
 
 EXPORTS = PROJECT / "data" / "conversations"

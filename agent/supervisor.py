@@ -5,14 +5,11 @@ One supervisor a home folder (a file lock sees to that). Each process writes to 
 
 import asyncio
 import contextlib
-import fcntl
-import json
 import logging
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -21,8 +18,10 @@ from agent import broker, topics
 from agent.bus import Bus
 from agent.credentials import Credentials
 from agent.healing import Healer
+from agent.home_lock import only_one
 from agent.messages import Status
 from agent.presence import Presence
+from agent.process_list import ProcessList
 from agent.settings import PROJECT, Settings
 from agent.worker import entered, open_bus
 
@@ -67,6 +66,7 @@ class Supervisor:
         self._slots = slots or {}
         self._tell = tell
         self._logs = settings.home / "logs"
+        self._list = ProcessList(settings)
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._came_up: set[str] = set()
         self._ending = False
@@ -77,12 +77,14 @@ class Supervisor:
         """Runs everything until `stop` is set, then ends it in order: workers first, the broker last.
 
         Raises:
-            SupervisorError: another one runs here, the port is taken, or the broker does not start.
+            AlreadyRunning: another one runs here.
+            SupervisorError: the port is taken, or the broker does not start.
             BrokerMissing: there is no mosquitto.
             BusError: a broker that runs elsewhere does not let us in.
         """
         with only_one(self._settings) as lock:
-            self._end_orphans()
+            # What a supervisor left behind that was killed.
+            self._list.end()
             Credentials(self._settings).prepare(self._slots)
             keepers: list[asyncio.Task[None]] = []
             try:
@@ -98,7 +100,7 @@ class Supervisor:
                 for keeper in keepers:
                     keeper.cancel()
                 await asyncio.gather(*keepers, return_exceptions=True)
-                self._list().unlink(missing_ok=True)
+                self._list.remove()
 
     async def _run_workers(self, stop: asyncio.Event, keepers: list[asyncio.Task[None]], lock: IO[str]) -> None:
         bus = open_bus("supervisor", "operator", self._settings)
@@ -149,7 +151,8 @@ class Supervisor:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LONGEST_DELAY_S)
                 continue
-            self._write_list()
+            running = {one: each.pid for one, each in self._processes.items() if each.returncode is None}
+            self._list.write(running)
             if self._ending:
                 process.kill()
             self._came_up.discard(name)
@@ -190,30 +193,6 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
         await asyncio.gather(*waiting)
-
-    def _end_orphans(self) -> None:
-        """Ends what a supervisor left behind that was killed."""
-        try:
-            left: dict[str, int] = json.loads(self._list().read_text())
-        except (FileNotFoundError, ValueError):
-            return
-        for pid in left.values():
-            shown = _command(pid)
-            if "-m workers." in shown or str(self._settings.home.resolve()) in shown:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        self._list().unlink(missing_ok=True)
-
-    def _write_list(self) -> None:
-        running = {name: process.pid for name, process in self._processes.items() if process.returncode is None}
-        fresh = self._list().with_suffix(".new")
-        # Only for who comes after a supervisor that was killed: a full disk must not stop this one.
-        with contextlib.suppress(OSError):
-            fresh.write_text(json.dumps(running))
-            fresh.replace(self._list())
-
-    def _list(self) -> Path:
-        return self._settings.home / "processes.json"
 
     def _log(self, name: str) -> Path:
         """The log of a process; one that has grown large starts anew."""
@@ -299,36 +278,6 @@ def environment(settings: Settings) -> dict[str, str]:
     return {**found, "FUNCGEMMA_HOME": str(settings.home.resolve())}
 
 
-@contextlib.contextmanager
-def only_one(settings: Settings) -> Iterator[IO[str]]:
-    """Holds the lock of the home folder; who has started writes its process id into the file.
-
-    Raises:
-        SupervisorError: somebody else holds it.
-    """
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with (settings.home / "supervisor.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SupervisorError("FuncGemma runs already; see: funcgemma status") from None
-        lock.truncate(0)
-        yield lock
-
-
-def running(settings: Settings) -> int | None:
-    """The process id of the supervisor of this home folder; None if none has started."""
-    try:
-        with (settings.home / "supervisor.lock").open("r+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(lock.read() or 0) or None
-    except FileNotFoundError:
-        pass
-    return None
-
-
 async def _listening(host: str, port: int) -> bool:
     """Whether anybody listens on the port."""
     try:
@@ -341,16 +290,6 @@ async def _listening(host: str, port: int) -> bool:
         return False
     writer.close()
     return True
-
-
-def _command(pid: int) -> str:
-    """The command line of a process; empty where it has none or can't be told."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    with contextlib.suppress(OSError):
-        asked = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
-        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout  # noqa: S603
-    return ""
 
 
 def _ending(code: int) -> str:

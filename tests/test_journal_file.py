@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from agent import cli
+from agent.home_lock import only_one
 from agent.journal_backup import backup, restore
 from agent.journal_file import JournalError, file_of, opened
 from agent.messages import Final, Turn
 from agent.settings import PROJECT, Settings
-from agent.supervisor import environment, only_one
+from agent.supervisor import environment
 from agent.turns import Key, TurnStore
 from tests.test_processes import LONG_S, up
 from tools import power_loss

@@ -11,8 +11,9 @@ import pytest
 
 from agent import broker
 from agent.broker import BrokerMissing
+from agent.home_lock import AlreadyRunning, only_one, running
 from agent.settings import PROJECT, Settings
-from agent.supervisor import Supervisor, SupervisorError, environment, only_one, running
+from agent.supervisor import Supervisor, SupervisorError, environment
 
 _PATHS = (
     ("password_file", "broker/passwd"),
@@ -41,7 +42,7 @@ def test_only_one_runs_in_a_home_folder(settings: Settings) -> None:
         lock.write(str(os.getpid()))
         lock.flush()
         assert running(settings) == os.getpid()
-        with pytest.raises(SupervisorError, match="runs already"), only_one(settings):
+        with pytest.raises(AlreadyRunning, match="runs already"), only_one(settings):
             pass
     assert running(settings) is None
 

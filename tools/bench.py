@@ -10,7 +10,6 @@ What is not covered: models, web services.
 import argparse
 import asyncio
 import itertools
-import json
 import os
 import socket
 import statistics
@@ -27,6 +26,7 @@ import uvloop
 
 from agent.client import Client
 from agent.messages import Accepted, Chunk, Final, Result, Route
+from agent.process_list import ProcessList
 from agent.routing.cases import load_cases
 from agent.settings import Settings
 from agent.supervisor import Supervisor, is_ready, parse_slots
@@ -113,8 +113,8 @@ async def at_once(clients: list[Client], said: Iterable[str], window: int) -> tu
 
 def processes(settings: Settings) -> dict[str, psutil.Process]:
     """The processes of the installation, by name; ours holds the supervisor and the clients."""
-    pids: dict[str, int] = json.loads((settings.home / "processes.json").read_text())
-    return {name: psutil.Process(pid) for name, pid in {"supervisor, clients": os.getpid(), **pids}.items()}
+    pids = {"supervisor, clients": os.getpid(), **ProcessList(settings).read()}
+    return {name: psutil.Process(pid) for name, pid in pids.items()}
 
 
 def cpu(running: dict[str, psutil.Process]) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from agent.process_list import ProcessList
 from agent.settings import PROJECT, Settings
 from agent.supervisor import environment
 
@@ -44,11 +44,7 @@ class Installation:
 
     def pids(self) -> dict[str, int]:
         """Process ids by name: `broker`, `journal`, `router-0`, …; one that died a moment ago may be among them."""
-        try:
-            found: dict[str, int] = json.loads((self.settings.home / "processes.json").read_text())
-        except (FileNotFoundError, ValueError):
-            return {}
-        return found
+        return ProcessList(self.settings).read()
 
     def names(self, role: str) -> list[str]:
         """The processes of a role: `router` has `router-0`, `router-1`, …; `any` has all."""

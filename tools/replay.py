@@ -24,12 +24,12 @@ from agent.client import Client, NoAnswer
 from agent.conversation_log import ConversationLog
 from agent.credentials import CredentialError
 from agent.entry import with_client
+from agent.home_lock import running
 from agent.logged_turn import LogError, LoggedFinal, LoggedResult, LoggedRoute, LoggedTurn, read_log
 from agent.messages import Final, Result, Route
 from agent.mqtt import MqttBus
 from agent.presence import Presence
 from agent.settings import Settings, settings
-from agent.supervisor import running
 from tools.arguments import positive
 from tools.replay_comparison import Comparison, Replayed, compare
 from tools.replay_report import as_json, as_text
