@@ -1,14 +1,10 @@
-"""The `funcgemma` command."""
+"""The `funcgemma` command: which commands there are, and what those do that have no module of their own."""
 
 import argparse
-import asyncio
-import contextlib
 import json
 import logging
 import os
-import signal
 import sys
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +12,13 @@ from typing import Any
 
 import uvloop
 
-from agent import __version__, log_commands
+from agent import __version__, access_commands, log_commands, process_commands
 from agent.broker import BrokerMissing
 from agent.bus import BusError
-from agent.certificates import CertificateError, authority, broker_files, client_file
+from agent.certificates import CertificateError
 from agent.client import Client, NoAnswer
 from agent.credentials import CredentialError, Credentials
-from agent.entry import operator, started, with_client
+from agent.entry import operator, require_running, started, with_client
 from agent.home_lock import AlreadyRunning, running
 from agent.journal_backup import backup, restore
 from agent.journal_file import JournalError
@@ -30,10 +26,8 @@ from agent.logged_turn import LogError
 from agent.logs import configure
 from agent.mqtt import MqttBus
 from agent.ollama import OllamaError
-from agent.presence import Presence
-from agent.revocation import revoke
-from agent.settings import PROJECT, Settings, settings
-from agent.supervisor import ROLES, Supervisor, SupervisorError, environment, is_ready, parse_slots
+from agent.settings import Settings, settings
+from agent.supervisor import ROLES, SupervisorError
 from agent.transcript import clean, encodable, one_line, safe_json
 from agent.worker import open_bus
 
@@ -88,12 +82,12 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
-    made = command("up", _up, "Run the broker and all workers.")
+    made = command("up", process_commands.up, "Run the broker and all workers.")
     made.add_argument("--detach", action="store_true", help="return when everything is ready")
     made.add_argument("--slots", default="", metavar="ROLE=N,…", help="more workers of a role: router=2,chat=2")
     made.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)
-    command("down", _down, "Stop what `up` runs.")
-    made = command("status", _status, "Show what is running.")
+    command("down", process_commands.down, "Stop what `up` runs.")
+    made = command("status", process_commands.status, "Show what is running.")
     made.add_argument("--json", action="store_true", help="for programs")
     made = command("chat", _chat, "Chat in the terminal; starts what isn't running.")
     made.add_argument("--conversation", metavar="ID", help="go on with a conversation")
@@ -106,19 +100,21 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--chunks", action="store_true", help="the pieces of replies too")
     made = command("functions", _functions, "List the functions on the bus.")
     made.add_argument("--json", action="store_true", help="print the cards")
-    made = command("invite", _invite, "Make a credential for a client or a function worker and print its URL.")
+    made = command(
+        "invite", access_commands.invite, "Make a credential for a client or a function worker and print its URL."
+    )
     made.add_argument("name", help="client id on the bus")
     which = made.add_mutually_exclusive_group(required=True)
     which.add_argument("--client", action="store_true", help="somebody who says things")
     which.add_argument("--function", action="append", metavar="FUNCTION", help="a worker of this function")
-    made = command("certify", _certify, "Make the broker's certificate for TLS (FUNCGEMMA_TLS=1).")
+    made = command("certify", access_commands.certify, "Make the broker's certificate for TLS (FUNCGEMMA_TLS=1).")
     made.add_argument("hosts", nargs="*", metavar="HOST", help="names and addresses by which others reach it")
-    made = command("revoke", _revoke, "Take a credential back, and the cards of its functions with it.")
+    made = command("revoke", access_commands.revoke, "Take a credential back, and the cards of its functions with it.")
     made.add_argument("name")
     made = command("journal", _journal, "Back the journal up, or put a backup in its place.")
     made.add_argument("action", choices=("backup", "restore"))
     made.add_argument("file", type=Path, metavar="FILE")
-    made = command("worker", _worker, "Run one worker: a role, or a Python file with a function.")
+    made = command("worker", process_commands.worker, "Run one worker: a role, or a Python file with a function.")
     made.add_argument("what", metavar="ROLE-OR-FILE", help=f"{', '.join(ROLES)} or my_function.py")
     made.add_argument("--slot", type=int, default=0, help="number of this worker among those of its role")
     log_commands.add_to(commands.add_parser("log", help="Look back at conversations.", description="Look back."))
@@ -131,67 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-# ---- running
-
-
-def _up(arguments: argparse.Namespace, settings: Settings) -> int:
-    slots = parse_slots(arguments.slots)
-    if settings.tls and not settings.external_broker:
-        broker_files(settings)
-    if arguments.detach:
-        if running(settings):
-            raise AlreadyRunning
-        command = ["up", "--slots", arguments.slots]
-        return uvloop.run(with_client(settings, _noop, started(settings, command, stay=True)))
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        if arguments.until_eof:
-            await _stop_at_eof(stop)
-        await Supervisor(settings, slots, lambda line: print(line, flush=True)).run(stop)
-
-    uvloop.run(run())
-    return 0
-
-
-async def _stop_at_eof(stop: asyncio.Event) -> None:
-    """Sets `stop` when standard input ends, which is when the process that started this one is gone."""
-
-    class Watcher(asyncio.Protocol):
-        def connection_lost(self, _error: Exception | None) -> None:
-            stop.set()
-
-    await asyncio.get_running_loop().connect_read_pipe(Watcher, sys.stdin)
-
-
-def _down(_arguments: argparse.Namespace, settings: Settings) -> int:
-    pid = running(settings)
-    if pid is None:
-        print("FuncGemma is not running.")
-        return 0
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    until = time.monotonic() + 20
-    while running(settings) == pid:
-        if time.monotonic() > until:
-            raise SupervisorError(f"The supervisor (process {pid}) does not stop; its logs: {settings.home / 'logs'}")
-        time.sleep(0.05)
-    print("Stopped.")
-    return 0
-
-
 # ---- talking
-
-
-async def _noop(_client: Client, _bus: MqttBus) -> int:
-    return 0
-
-
-def _require_running(settings: Settings) -> None:
-    if not settings.broker_url and not settings.external_broker and running(settings) is None:
-        raise UsageError("FuncGemma is not running. Start it with: funcgemma up --detach")
 
 
 def _chat(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -209,7 +145,7 @@ def _chat(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _say(arguments: argparse.Namespace, settings: Settings) -> int:
-    _require_running(settings)
+    require_running(settings)
     if not arguments.text.strip():
         raise UsageError('There is nothing to say. For example: funcgemma say "明日の札幌の天気は？"')
     if len(arguments.text) > settings.max_text:
@@ -228,57 +164,10 @@ def _say(arguments: argparse.Namespace, settings: Settings) -> int:
 # ---- looking
 
 
-def _components(presence: Presence) -> list[dict[str, Any]]:
-    shown = []
-    for client, status in sorted(presence.statuses.items()):
-        if status.role == "operator" and client != "supervisor":
-            continue
-        pid = status.details.get("pid")
-        role = "supervisor" if client == "supervisor" else status.role
-        shown.append({"client": client, "role": role, "state": status.state, "pid": pid})
-        if note := status.details.get("note"):
-            shown[-1]["note"] = note
-        if client == "supervisor" and (broker := status.details.get("broker_pid")):
-            shown.append({"client": "broker", "role": "broker", "state": "online", "pid": broker})
-    return shown
-
-
-def _status(arguments: argparse.Namespace, settings: Settings) -> int:
-    async def look() -> tuple[bool, list[dict[str, Any]]]:
-        async with operator(settings) as (_, presence):
-            return is_ready(presence), _components(presence)
-
-    ready = False
-    components: list[dict[str, Any]] = []
-    if settings.external_broker or running(settings):
-        try:
-            ready, components = uvloop.run(look())
-        except (BusError, CredentialError) as error:
-            print(f"funcgemma: {error}", file=sys.stderr)
-    if arguments.json:
-        print(safe_json(json.dumps({"ready": ready, "components": components})))
-    elif not components:
-        there = running(settings)
-        logs = settings.home / "logs"
-        print(
-            f"Not ready; the logs: {logs}"
-            if there
-            else "FuncGemma is not running. Start it with: funcgemma up --detach"
-        )
-    else:
-        for one in components:
-            shown = [one_line(str(one[name] or "-")) for name in ("client", "role", "state", "pid")]
-            print("{:<14} {:<11} {:<8} {}".format(*shown))
-            if "note" in one:
-                print(f"    {one_line(str(one['note']))}")
-        print("ready" if ready else "not ready")
-    return 0 if ready else 1
-
-
 def _watch(arguments: argparse.Namespace, settings: Settings) -> int:
     from agent.watch import Watch  # noqa: PLC0415
 
-    _require_running(settings)
+    require_running(settings)
 
     async def watch() -> None:
         with Credentials(settings).borrow("operator") as name:
@@ -292,7 +181,7 @@ def _watch(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _functions(arguments: argparse.Namespace, settings: Settings) -> int:
-    _require_running(settings)
+    require_running(settings)
 
     async def look() -> list[tuple[dict[str, Any], bool]]:
         async with operator(settings) as (_, presence):
@@ -310,53 +199,7 @@ def _functions(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-# ---- letting in
-
-
-def _invite(arguments: argparse.Namespace, settings: Settings) -> int:
-    credentials = Credentials(settings)
-    credentials.prepare()
-    functions = tuple(arguments.function or ())
-    print(credentials.invite(arguments.name, "client" if arguments.client else "function", functions))
-    if settings.tls:
-        print(f"authority to trust: {authority(settings) or 'the system’s'}")
-        if settings.tls_clients:
-            print(f"certificate to show: {client_file(settings, arguments.name)}")
-    return 0
-
-
-def _certify(arguments: argparse.Namespace, settings: Settings) -> int:
-    from agent.authority import certify  # noqa: PLC0415 - cryptography is for this command only
-
-    print(f"Made. Clients elsewhere trust it with FUNCGEMMA_TLS_CA={certify(settings, arguments.hosts)}")
-    return 0
-
-
-def _revoke(arguments: argparse.Namespace, settings: Settings) -> int:
-    reachable = settings.external_broker or running(settings) is not None
-    uvloop.run(revoke(settings, arguments.name, reachable=reachable))
-    if settings.external_broker:
-        print("Have your broker read its password and ACL files again; until then it lets them in.")
-        return 0
-    print(f"{arguments.name} can no longer connect.")
-    return 0
-
-
-def _worker(arguments: argparse.Namespace, settings: Settings) -> int:
-    what = arguments.what
-    if what in ROLES:
-        module, options = what, [] if what == "journal" else ["--slot", str(arguments.slot)]
-    elif Path(what).suffix == ".py":
-        module, options = "functions", ["--file", str(Path(what).resolve())]
-    else:
-        raise UsageError(f"{what} is neither a role ({', '.join(ROLES)}) nor a Python file.")
-    _require_running(settings)
-    if what in ROLES and what != "journal":
-        Credentials(settings).prepare({what: arguments.slot + 1})
-        Credentials(settings).reload()
-    os.environ.update(environment(settings))
-    os.chdir(PROJECT)
-    os.execv(sys.executable, [sys.executable, "-m", f"workers.{module}", *options])  # noqa: S606 - our own module
+# ---- keeping
 
 
 def _journal(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -25,6 +25,16 @@ _CONNECT_S = 5.0
 _GLANCE_S = 0.3
 
 
+def require_running(settings: Settings) -> None:
+    """Returns where FuncGemma runs here, or its broker runs elsewhere.
+
+    Raises:
+        SupervisorError: it does not.
+    """
+    if not settings.broker_url and not settings.external_broker and running(settings) is None:
+        raise SupervisorError("FuncGemma is not running. Start it with: funcgemma up --detach")
+
+
 @contextlib.contextmanager
 def started(settings: Settings, command: list[str], *, stay: bool) -> Iterator[None]:
     """Starts the supervisor in the background; ends it on leaving, and should we die, unless it is to stay."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agent import cli
+from agent import cli, process_commands
 from agent.logs import LineFormatter
 from agent.messages import Card, Final, Status
 from agent.settings import Settings
@@ -43,7 +43,8 @@ def test_log_line_is_one_line_and_clean() -> None:
 @pytest.fixture
 async def nasty(mosquitto: Mosquitto, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A broker with a card and a status that somebody filled with escape sequences."""
-    monkeypatch.setattr(cli, "running", lambda _settings: 1)
+    monkeypatch.setattr(cli, "require_running", lambda _settings: None)
+    monkeypatch.setattr(process_commands, "running", lambda _settings: 1)
     async with open_bus("functions-0", "function", settings, will=False) as bus:
         card = Card(name="weather_info", description=NASTY, parameters={"properties": {NASTY: {"type": "string"}}})
         await bus._publish("fg/v1/function/weather_info", card.model_dump_json().encode(), qos=1, retain=True)
@@ -76,7 +77,7 @@ async def test_reply_on_the_command_line_is_clean(
     async def with_client(_settings: Settings, use: Any, **_others: object) -> int:
         return int(await use(Answering(), None))
 
-    monkeypatch.setattr(cli, "running", lambda _settings: 1)
+    monkeypatch.setattr(cli, "require_running", lambda _settings: None)
     monkeypatch.setattr(cli, "with_client", with_client)
     await _run(settings, ["say", "x", *options])
     shown = capsys.readouterr().out

@@ -23,13 +23,13 @@ from agent.bus import BusError
 from agent.client import Client, NoAnswer
 from agent.conversation_log import ConversationLog
 from agent.credentials import CredentialError
-from agent.entry import with_client
-from agent.home_lock import running
+from agent.entry import require_running, with_client
 from agent.logged_turn import LogError, LoggedFinal, LoggedResult, LoggedRoute, LoggedTurn, read_log
 from agent.messages import Final, Result, Route
 from agent.mqtt import MqttBus
 from agent.presence import Presence
 from agent.settings import Settings, settings
+from agent.supervisor import SupervisorError
 from tools.arguments import positive
 from tools.replay_comparison import Comparison, Replayed, compare
 from tools.replay_report import as_json, as_text
@@ -217,8 +217,7 @@ def _turns(path: Path, limit: int | None) -> list[LoggedTurn]:
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     turns = _turns(arguments.log, arguments.limit)
-    if not (settings.broker_url or settings.external_broker) and running(settings) is None:
-        raise LogError("FuncGemma is not running. Start it with: funcgemma up --detach")
+    require_running(settings)
     compared: list[Comparison] = []
 
     async def use(client: Client, _bus: MqttBus) -> int:
@@ -241,7 +240,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     try:
         sys.exit(_run(arguments, settings()))
-    except (LogError, BusError, CredentialError, OSError) as error:
+    except (LogError, SupervisorError, BusError, CredentialError, OSError) as error:
         print(f"replay: {error}", file=sys.stderr)
         sys.exit(2)
 
