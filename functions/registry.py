@@ -228,6 +228,11 @@ def load(names: Sequence[str] | None = None) -> dict[str, Function]:
     return {key: value for key, value in sorted(_registry.items()) if names is None or key in names}
 
 
+def cards() -> dict[str, Card]:
+    """The cards of all functions of this package, by name."""
+    return {name: function.card for name, function in load().items()}
+
+
 def load_file(path: Path) -> dict[str, Function]:
     """Imports a Python file and gives the functions that it registers, by name.
 

@@ -8,11 +8,12 @@ import pytest
 
 from agent.routing.cases import case_files, write_items
 from agent.settings import PROJECT
+from functions import registry
 from tools import check_data
 from tools.data_report import Problem, check
-from tools.label_rules import cards, doubts, problems
+from tools.label_rules import doubts, problems
 
-KNOWN = cards()
+KNOWN = registry.cards()
 
 
 def a_case(

@@ -22,12 +22,12 @@ from agent.presence import Presence
 from agent.settings import Settings
 from agent.transcript import Screen
 from agent.turns import Key, TurnStore
-from functions.registry import load
+from functions.registry import cards
 from tools.replay import Replay, _check_dry_runs
 from tools.replay_comparison import Replayed, compare
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-CARDS = {name: function.card for name, function in load().items()}
+CARDS = cards()
 
 
 async def keep(home: Path, text: str, *, client: str = "cli-0", turn_id: str = "t1", done: bool = True) -> Turn:

@@ -21,7 +21,7 @@ from agent.routing.functiongemma import (
     parse,
     response_text,
 )
-from functions.registry import load
+from functions import registry
 from tests.ollama_functiongemma import render
 
 
@@ -177,7 +177,7 @@ def test_ollamas_tools_say_the_allowed_values_in_words() -> None:
 
 
 def test_every_parameter_of_the_built_in_functions_is_declared() -> None:
-    cards = {name: function.card for name, function in load().items()}
+    cards = registry.cards()
     for name, told in Toolset(cards).declared.items():
         shown = declaration(told)
         assert len(told.parameters["properties"]) == len(cards[name].parameters["properties"])
@@ -345,7 +345,7 @@ def test_the_prompt_is_that_of_the_tokenizers_own_template() -> None:
     if not path:
         pytest.skip("FUNCGEMMA_TEST_TOKENIZER is not set.")
     tokenizer = pytest.importorskip("transformers").AutoTokenizer.from_pretrained(path)
-    cards = {name: function.card for name, function in load().items()}
+    cards = registry.cards()
     tools = Toolset(
         {**cards, "get_current_weather": CURRENT_WEATHER, "book": card("book", "B.", ("type",), type=text())}
     )

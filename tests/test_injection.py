@@ -25,6 +25,7 @@ from agent.routing.functiongemma import Toolset
 from agent.settings import Settings
 from agent.settings import settings as our_settings
 from agent.worker import open_bus
+from functions import registry
 from functions.registry import FunctionError, load
 from tests.conftest import PATIENCE_S, BusFactory, Mosquitto, called
 from tests.test_bus import collect
@@ -40,7 +41,7 @@ ORDERS = (
     "fg/v1/call/schedule_reminder",
     "'; DROP TABLE turns; -- $(touch /tmp/owned) `id` ../../../etc/passwd {0} %s",
 )
-CARDS = {name: function.card for name, function in load().items()}
+CARDS = registry.cards()
 CONTROL = re.compile(r"<(?:start|end)_(?:of_turn|function_\w+)>|<escape>|<bos>|<eos>")
 
 

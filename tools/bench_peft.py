@@ -182,7 +182,7 @@ def route(router: PeftRouter, decoder: ScriptedDecoder, question: Question, card
 
 def main(turns: int) -> None:
     """Runs the whole measurement over so many turns of each function and of none, and prints it."""
-    cards = {name: function.card for name, function in registry.load().items()}
+    cards = registry.cards()
     toolset = Toolset(cards)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)

@@ -12,8 +12,9 @@ from typing import Any
 
 from agent.messages import Card
 from agent.routing.cases import batch_of, read_items
+from functions import registry
 from tools.hard_negatives import Hardness
-from tools.label_rules import LANGUAGES, NONE, cards, category_of, curated, malformed, problems, spans, turn_of
+from tools.label_rules import LANGUAGES, NONE, category_of, curated, malformed, problems, spans, turn_of
 from tools.near_duplicates import DUPLICATE, pairs, said
 from tools.variety import distinct, entities, patterns, readable, skeleton
 
@@ -106,7 +107,7 @@ def check(files: Sequence[Path], *, whole: bool, against: Sequence[Path] = ()) -
         OSError: a file can't be read.
         ValueError: a file holds no cases; the message names it.
     """
-    known = cards()
+    known = registry.cards()
     names = {*known, NONE}
     entries, report = [], Report()
     for file in files:

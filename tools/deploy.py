@@ -51,7 +51,7 @@ def _deploy(given: argparse.Namespace, chosen: Settings) -> None:
     run = adapters.run_of(given)
     manifest, adapter = run.manifest(), run.adapter(given.checkpoint)
     name = given.name or f"funcgemma-router:run-{run.number}"
-    cards = {card: function.card for card, function in registry.load().items()}
+    cards = registry.cards()
     if manifest["cards_sha256"] != adapters.cards_hash(cards):
         raise TuningError(f"The functions' cards have changed since {run.folder} was trained. Train anew.")
     cases = _sample(given.splits / manifest["data"]["run"] / "validation.jsonl", given.cases)

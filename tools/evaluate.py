@@ -52,7 +52,7 @@ def main() -> None:
 def evaluate(arguments: argparse.Namespace, chosen: Settings) -> None:
     """Measures, prints the tables and writes the files."""
     cases = chosen_cases(arguments.data, arguments.limit)
-    cards = {name: function.card for name, function in registry.load().items()}
+    cards = registry.cards()
     about: dict[str, Any] = {"router": arguments.router, "data": arguments.data.name}
     if arguments.leave_batch_out is not None:
         if arguments.router != "embedded":

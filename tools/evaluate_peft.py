@@ -39,7 +39,7 @@ def _evaluate(given: argparse.Namespace, chosen: Settings) -> None:
     run = adapters.run_of(given)
     manifest = run.manifest()
     adapter = run.adapter(given.checkpoint)
-    cards = {name: function.card for name, function in registry.load().items()}
+    cards = registry.cards()
     if manifest["cards_sha256"] != adapters.cards_hash(cards):
         print("The functions' cards are not those that the adapter was trained with.", file=sys.stderr)
     data = given.data or given.splits / manifest["data"]["run"] / "test.jsonl"

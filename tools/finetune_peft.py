@@ -63,7 +63,7 @@ def finetune(given: argparse.Namespace) -> AdapterRun:
     number = adapters.newest(given.splits) if given.run_id is None else given.run_id
     split, run = given.splits / f"run_{number}", AdapterRun(given.out / f"run_{number}")
     cases = tuning_examples.read_split(split)
-    cards = {name: function.card for name, function in registry.load().items()}
+    cards = registry.cards()
     toolset, options = Toolset(cards), Options(**{field.name: getattr(given, field.name) for field in fields(Options)})
     base: str = given.base_model or settings().peft_base
     try:

@@ -23,10 +23,11 @@ from prompt_toolkit.shortcuts import ProgressBar, ProgressBarCounter
 from agent.model_shelf import alone
 from agent.ollama import ModelMissing, Ollama, OllamaError, plain
 from agent.settings import PROJECT, Settings, settings
+from functions import registry
 from tools.arguments import positive
 from tools.generation import Generation
 from tools.generation_plan import wanted
-from tools.label_rules import LANGUAGES, NONE, cards
+from tools.label_rules import LANGUAGES, NONE
 
 GENERATED = PROJECT / "data" / "generated"
 """Where cases go; not in git: `tools.check_data --batch` says whether they may join the others."""
@@ -66,7 +67,7 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; gives the exit status: 1 where something is missing in the end."""
-    known = cards()
+    known = registry.cards()
     parser = argparse.ArgumentParser(
         prog="python -m tools.generate_test_data", description="Lets a model write labelled cases."
     )

@@ -15,10 +15,11 @@ from typing import Any
 from agent.ollama import Ollama, OllamaGone
 from agent.routing.cases import files_of, read_items, write_items, write_text
 from agent.settings import Settings
+from functions import registry
 from tools.candidates import Judge, case_from
 from tools.generation_plan import Kind, Plan, kind_of
 from tools.generation_prompts import labelling, writing
-from tools.label_rules import NONE, cards, category_of
+from tools.label_rules import NONE, category_of
 
 _MOST = 8
 """Cases in an answer: with more, a small model begins to repeat itself."""
@@ -49,7 +50,7 @@ class Generation:
         self._batch = batch
         self._settings = chosen
         self._seed = seed
-        self._cards = cards()
+        self._cards = registry.cards()
         self._own = [item for file in files_of([chosen.cases]) for item in read_items(file)]
         if any(f"-{batch}-" in str(item.get("test_id")) for item in self._own):
             raise ValueError(f"There is a batch {batch} in {chosen.cases} already; take another --batch.")

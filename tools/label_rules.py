@@ -14,7 +14,6 @@ from typing import Any
 from agent.messages import Card
 from agent.routing.languages import language_code
 from agent.routing.text import JAPANESE
-from functions import registry
 
 NONE = "no_function"
 """What stands for no function in ids, categories and names of files."""
@@ -37,11 +36,6 @@ _LEADING = {
 """What the guide cuts off at the beginning; of two products compared as one span the articles stay."""
 _PARTICLES = {"datetime": re.compile(r"(?<=.)(までに|に|は|を)$"), "": re.compile(r"(?<=.)[をへ]$")}
 """Japanese particles at the end of a span. に, は and が end so many nouns that only datetimes are held to them."""
-
-
-def cards() -> dict[str, Card]:
-    """The cards of the functions that cases are about, by name."""
-    return {name: function.card for name, function in registry.load().items()}
 
 
 def spans(card: Card) -> list[str]:
