@@ -170,15 +170,15 @@ async def test_bad_case_is_refused(server: OllamaServer, chosen: Settings, bad: 
 
 
 async def test_bad_answers_are_refused(server: OllamaServer, chosen: Settings) -> None:
-    """What is no JSON, or another JSON, costs one question each."""
+    """What is no JSON, or another JSON, costs one question each; the report shows what came."""
     said = [*answers([WITH_DIALOGUE]), '{"cases": [{"turn": "Is it', "[1, 2]", *answers(FIRST)]
     server.install(MODEL, reply=writer(said))
     run = a_run(chosen)
     await generate(run, chosen)
     assert len(turns(chosen)) == 4
-    assert {name: one["number"] for name, one in run.refused.items()} == {
-        "the answer is not in the form that was asked for": 2
-    }
+    (reason, told), *others = run.refused.items()
+    assert (reason, told["number"], others) == ("the answer is not in the form that was asked for", 2, [])
+    assert [one["what"] for one in told["examples"]] == ['{"cases": [{"turn": "Is it', "[1, 2]"]
 
 
 async def test_the_same_again_is_refused(server: OllamaServer, chosen: Settings) -> None:

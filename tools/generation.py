@@ -103,7 +103,7 @@ class Generation:
         self._asked += 1
         # From the number of the question alone: after a break the next question is another one.
         random = Random(f"{self._seed}-{self._asked}")
-        like = [item for item in self._own if kind_of_own(item, kind)]
+        like = [item for item in self._own if _has_form_of(item, kind)]
         examples = random.sample(like, min(_SHOWN, len(like)))
         number = min(_MOST, self.plan.lacks(kind) + 2)
         answer = await self._answer(ollama, *writing(kind, number, self._cards, examples, random), heat=1.0)
@@ -149,7 +149,7 @@ class Generation:
     async def _answer(
         self, ollama: Ollama, messages: list[dict[str, str]], schema: Mapping[str, Any], *, heat: float
     ) -> Any:
-        """The model's answer, decoded; None where it is no JSON."""
+        """The model's answer, decoded; where it is no JSON its text, which the report then shows."""
         chosen = self._settings
         parts = ollama.chat(
             chosen.data_model,
@@ -170,7 +170,7 @@ class Generation:
         try:
             return json.loads(text)
         except ValueError:
-            return None
+            return text
 
     def _test_id(self, kind: Kind, more: int) -> str:
         numbers = [
@@ -214,6 +214,6 @@ class Generation:
         return "\n".join(lines)
 
 
-def kind_of_own(item: Mapping[str, Any], kind: Kind) -> bool:
-    """Whether a case shows the form of a kind; how hard it is makes no difference to that."""
+def _has_form_of(item: Mapping[str, Any], kind: Kind) -> bool:
+    """Whether a case has the form of a kind; how hard it is makes no difference to that."""
     return (category_of(item), item["lang"], len(item["conversation"]) > 1) == (kind.category, kind.lang, kind.history)
