@@ -13,10 +13,10 @@ from typing import Literal
 
 from agent.settings import PROJECT
 
-EMOTIONS = (
+Emotion = Literal[
     "joy", "love", "gratitude", "pride", "relief", "excitement", "surprise", "sadness", "anger", "fear", "anxiety",
     "disgust", "frustration", "loneliness", "exhaustion", "disappointment", "regret", "embarrassment", "neutral",
-)  # fmt: skip
+]  # fmt: skip
 
 Kind = Literal["adjective", "godan", "ichidan", "fixed", "pattern"]
 

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from functions import _languages
+from functions._lexicon import Emotion
 from functions._sentiment import Feeling, read
 from functions.chat_model import ChatModelError
 from functions.registry import Context, FunctionError, FunctionResult, function
@@ -23,10 +24,6 @@ _JA = {
     "embarrassment": "恥ずかしさ", "neutral": "中立",
     "positive": "ポジティブ", "negative": "ネガティブ",
 }  # fmt: skip
-Emotion = Literal[
-    "joy", "love", "gratitude", "pride", "relief", "excitement", "surprise", "sadness", "anger", "fear", "anxiety",
-    "disgust", "frustration", "loneliness", "exhaustion", "disappointment", "regret", "embarrassment", "neutral",
-]  # fmt: skip
 _LIMIT_S = 90.0
 _STRONG = 0.75
 _SCORES = {"positive": 0.5, "neutral": 0.0, "negative": -0.5}
