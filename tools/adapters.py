@@ -1,10 +1,11 @@
-"""Adapters on disk: `data/peft_adapters/run_N/`, written by `tools.finetune_peft`.
+"""Adapters on disk, and the options that name one: `data/peft_adapters/run_N/`, written by `tools.finetune_peft`.
 
 - `manifest.json`: what was trained on what, and how, with hashes.
 - `log.jsonl`: loss of each step, figures of each validation.
 - `checkpoint-N/`: adapter and training state after N steps; an adapter by itself is the folder's two `adapter_*` files.
 - `adapter/`: the adapter of the checkpoint that did best in validation.
-- `curves.png`.
+- `curves.png`: losses and figures by step, where matplotlib is installed.
+- `merged/`: the model that `tools.deploy` has made of it.
 
 What is not covered: what is in an adapter. None of this needs torch.
 """

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import itertools
 import os
-import socket
 import statistics
 import sys
 import tempfile
@@ -31,21 +30,20 @@ from agent.routing.cases import load_cases
 from agent.settings import Settings
 from agent.supervisor import Supervisor, is_ready, parse_slots
 from agent.worker import open_bus
+from tools.installation import free_port
 
 _CLIENTS = 4
 _ROUND = 10
 """Turns of one conversation; then another one begins."""
 _STAGES = {Accepted: "say → accepted", Route: "→ route", Result: "→ result", Chunk: "→ first chunk", Final: "→ final"}
+_CALLED = "→ final, where a function was called"
 
 
 @asynccontextmanager
 async def installation(slots: dict[str, int] | None = None) -> AsyncIterator[tuple[Settings, list[Client]]]:
     """A running installation of our own with so many slots a role, and clients on it."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        settings = Settings(home=Path(folder), port=port, offline=True, router="embedded", replier="offline")
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(home=Path(folder), port=free_port(), offline=True, router="embedded", replier="offline")
         stop = asyncio.Event()
         supervisor = Supervisor(settings, slots, tell=lambda line: print(line, file=sys.stderr))
         running = asyncio.create_task(supervisor.run(stop))
@@ -66,9 +64,6 @@ async def installation(slots: dict[str, int] | None = None) -> AsyncIterator[tup
         finally:
             stop.set()
             await running
-
-
-_CALLED = "→ final, where a function was called"
 
 
 def texts(settings: Settings) -> Iterator[str]:

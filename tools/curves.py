@@ -15,6 +15,9 @@ def save_curves(log: Sequence[Mapping[str, Any]], title: str, path: Path) -> Non
         log: rows of `log.jsonl`: `step` and either `loss` or `validation`.
         title: what was trained.
         path: where to.
+
+    Raises:
+        ImportError: matplotlib is not installed.
     """
     import matplotlib as mpl  # noqa: PLC0415 - the base installation does without
 

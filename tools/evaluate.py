@@ -50,7 +50,12 @@ def main() -> None:
 
 
 def evaluate(arguments: argparse.Namespace, chosen: Settings) -> None:
-    """Measures, prints the tables and writes the files."""
+    """Measures, prints the tables and writes the files.
+
+    Raises:
+        EvaluationError: there are no cases, or the router can't be trained without a batch.
+        RouterError: the router's model can't be used.
+    """
     cases = chosen_cases(arguments.data, arguments.limit)
     cards = registry.cards()
     about: dict[str, Any] = {"router": arguments.router, "data": arguments.data.name}

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from tools.tuner import Tuner
 
 _LATEST = "latest"
-_FAIL_WORDS = "finetune_peft"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if given.debug or settings().debug:
             raise
         said = str(error) if isinstance(error, TuningError) else adapters.EXTRA_MISSING
-        sys.exit(f"{_FAIL_WORDS}: {said}")
+        sys.exit(f"finetune_peft: {said}")
     except KeyboardInterrupt:
         sys.exit(130)
 

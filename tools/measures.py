@@ -160,7 +160,7 @@ def percentile(ordered: Sequence[float], part: float) -> float:
 
 
 def calibration_bins(confidences: Sequence[float], right: Sequence[bool]) -> list[Bin]:
-    """The decisions by confidence, in bins of equal width; empty bins are left out."""
+    """The decisions by confidence, 0 to 1, in ten bins of equal width; empty bins are left out."""
     members: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for confidence, good in zip(confidences, right, strict=True):
         members[min(int(confidence * _BINS), _BINS - 1)].append((confidence, good))
