@@ -1,30 +1,25 @@
 """Typed async functions with docstrings become functions of the assistant.
 
-The card's JSON Schema comes from the signature, its descriptions from the docstring (Google style). What is covered:
-`str`, `int`, `float`, `bool`, `Literal`, `list` of these, `X | None` and defaults. What is not: nested objects, since
-small routers fill flat schemas only.
+The card's JSON Schema comes from the signature, its descriptions from the docstring (`functions._signature`).
 """
 
 import importlib
 import importlib.util
 import inspect
 import pkgutil
-import re
 import sys
-import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Protocol
 
 from agent.language import detect
 from agent.messages import Card, Example, Lang
 from agent.settings import Settings
+from functions._signature import described
 from functions.chat_model import ChatModel
 from functions.web import Web
-
-_JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
 class FunctionError(Exception):
@@ -203,7 +198,7 @@ def function(
         called = name or run.__name__
         if not inspect.iscoroutinefunction(run):
             raise TypeError(f"{called} must be an async function (async def).")
-        description, parameters, wants_context = _signature(run)
+        description, parameters, wants_context = described(run, Context)
         card = Card(
             name=called,
             description=description,
@@ -253,62 +248,6 @@ def load_file(path: Path) -> dict[str, Function]:
     if not found:
         raise ValueError(f"{path} registers no function: decorate one with @function().")
     return found
-
-
-# ---- from signature to JSON Schema
-
-
-def _signature(run: Callable[..., Awaitable[Any]]) -> tuple[str, dict[str, Any], str | None]:
-    hints = get_type_hints(run)
-    about, described = _docstring(inspect.getdoc(run) or "")
-    properties: dict[str, Any] = {}
-    required: list[str] = []
-    wants_context = None
-    for parameter in inspect.signature(run).parameters.values():
-        hint = hints.get(parameter.name)
-        if hint is None:
-            raise TypeError(f"Parameter {parameter.name} of {run.__name__} has no type.")
-        if hint is Context:
-            wants_context = parameter.name
-            continue
-        schema, optional = _schema(hint, parameter.name)
-        if parameter.name in described:
-            schema = {**schema, "description": described[parameter.name]}
-        if parameter.default is not inspect.Parameter.empty and parameter.default is not None:
-            schema = {**schema, "default": parameter.default}
-        properties[parameter.name] = schema
-        if parameter.default is inspect.Parameter.empty and not optional:
-            required.append(parameter.name)
-    return about, {"type": "object", "properties": properties, "required": required}, wants_context
-
-
-def _schema(hint: Any, name: str) -> tuple[dict[str, Any], bool]:
-    origin, args = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        inner = [arg for arg in args if arg is not type(None)]
-        if len(inner) == 1:
-            return _schema(inner[0], name)[0], len(inner) < len(args)
-    elif origin is Literal:
-        kinds = {type(arg) for arg in args}
-        if len(kinds) == 1 and (kind := kinds.pop()) in _JSON_TYPES:
-            return {"type": _JSON_TYPES[kind], "enum": list(args)}, False
-    elif origin is list and args:
-        return {"type": "array", "items": _schema(args[0], name)[0]}, False
-    elif hint in _JSON_TYPES:
-        return {"type": _JSON_TYPES[hint]}, False
-    raise TypeError(f"Parameter {name} has type {hint!r}; a card takes str, int, float, bool, Literal and lists.")
-
-
-def _docstring(text: str) -> tuple[str, dict[str, str]]:
-    """The description (all before the first section) and what `Args:` says of each parameter."""
-    parts = re.split(r"^(Args|Returns|Raises|Yields):\s*$", text, flags=re.MULTILINE)
-    about = " ".join(parts[0].split())
-    described: dict[str, str] = {}
-    if "Args" in parts:
-        block = parts[parts.index("Args") + 1]
-        for found in re.finditer(r"^ {4}(\w+)(?: \(.*?\))?: (.*(?:\n {5,}.*)*)", block, flags=re.MULTILINE):
-            described[found[1]] = " ".join(found[2].split())
-    return about, described
 
 
 def _example(example: ExampleLike) -> Example:
