@@ -1,7 +1,8 @@
 """What a torture run is judged by, from outside: what clients saw, what the databases hold, what operators are told.
 
 A violation is any of these: an accepted turn without a final, or with two; a final on disk that is another one than the
-client saw; a reminder made twice, or told as made and not there; a message in `dead`; messages that stay in the broker.
+client saw; a turn refused twice over; a reminder made twice, or told as made and not there; a message in `dead`;
+messages that stay in the broker.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ import psutil
 
 from agent import topics
 from agent.bus import Inbound, Subscription
-from agent.messages import Dead
+from agent.messages import Dead, Lang
+from agent.replies import texts
 from agent.settings import Settings
 from agent.worker import open_bus
 from tools.installation import Installation
@@ -25,6 +27,7 @@ from tools.load import Said
 _STORED = "store/messages/count"
 _EMPTY_S = 60.0
 _LOOK_S = 0.2
+_LANGS: tuple[Lang, ...] = ("ja", "en")
 
 
 @dataclass(frozen=True)
@@ -109,27 +112,40 @@ async def settled(settings: Settings) -> None:
 def judge_turns(said: list[Said], settings: Settings) -> Verdict:
     """What clients saw against what the journal has on disk."""
     recorded = _finals(settings)
+    refusals = _refusals(settings)
+    refused = [one for one in said if one.finals and set(one.finals.values()) <= refusals]
+    answered = [one for one in said if one.finals and one not in refused]
     lost = [one for one in said if not one.finals and (one.accepted or (one.client, one.turn_id) in recorded)]
     unheard = [one for one in said if not one.finals and not one.accepted and (one.client, one.turn_id) not in recorded]
     doubled = [one for one in said if len(one.finals) > 1]
-    otherwise = [one for one in said if one.finals and recorded.get((one.client, one.turn_id)) not in one.finals]
+    otherwise = [one for one in answered if recorded.get((one.client, one.turn_id)) not in one.finals]
+    torn = [one for one in refused if one.accepted or (one.client, one.turn_id) in recorded]
     rows = [
         ("turns said", f"{len(said)}"),
         ("answered", f"{sum(one.status == 'ok' for one in said)}"),
-        ("answered with what went wrong", f"{sum(one.status == 'failed' for one in said)}"),
+        ("answered with what went wrong", f"{sum(one.status == 'failed' for one in answered)}"),
+        ("refused, over a client's quota", f"{len(refused)}"),
         ("accepted and lost", f"{len(lost)}"),
         ("never accepted", f"{len(unheard)}"),
+        ("refused and accepted", f"{len(torn)}"),
         ("two finals", f"{len(doubled)}"),
         ("another final on disk than told", f"{len(otherwise)}"),
     ]
     names = (
         (lost, "has no final"),
         (unheard, "was never accepted"),
+        (torn, "was refused, and accepted all the same"),
         (doubled, "has two finals"),
         (otherwise, "has another final on disk, or none"),
     )
     found = [f"turn {one.number} ({one.kind}) {what}: {one.finals}" for ones, what in names for one in ones]
     return Verdict(rows, found)
+
+
+def _refusals(settings: Settings) -> set[str]:
+    """What a client that is over its quota is told."""
+    quota = {"rate": settings.max_rate, "turns": settings.max_turns, "conversations": settings.max_conversations}
+    return {texts.too_much(lang, limit, number) for limit, number in quota.items() for lang in _LANGS}
 
 
 def _finals(settings: Settings) -> dict[tuple[str, str], str | None]:
