@@ -7,7 +7,6 @@ comes in twice is shown once.
 import asyncio
 import contextlib
 import uuid
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +17,7 @@ from agent import topics
 from agent.bus import Bus, BusError
 from agent.messages import Accepted, Cancel, Chunk, Final, Lang, Name, Notice, Result, Route, Say
 from agent.presence import Presence
+from agent.recent import Recent
 
 Event = Accepted | Route | Result | Chunk | Final
 _NOTICES = 1000
@@ -62,7 +62,7 @@ class Client:
         self._bus = bus
         self._repeat_s = repeat_s
         self._turns: dict[str, _Listening] = {}
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._told: Recent[str, None] = Recent(_NOTICES)
         own = bus.client_id
         bus.on(topics.ACCEPTED, Accepted, self._event, client=own)
         bus.on(topics.ROUTE, Route, self._route, client=own)
@@ -141,8 +141,6 @@ class Client:
             if notice.id not in self._told:
                 yield notice
                 self._told[notice.id] = None
-                while len(self._told) > _NOTICES:
-                    self._told.popitem(last=False)
             taken.set()
 
     async def cancel(self, turn_id: str, conversation: str) -> None:

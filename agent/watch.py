@@ -6,7 +6,6 @@ It reads only, also what does not fit its model: who is concerned refuses that, 
 import asyncio
 import shutil
 import sys
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, TextIO
@@ -32,6 +31,7 @@ from agent.messages import (
     Turn,
 )
 from agent.mqtt import MqttBus
+from agent.recent import Recent
 from agent.topics import Topic
 from agent.transcript import (
     BLUE,
@@ -98,7 +98,7 @@ class Watch:
         self._screen = Screen(stream, colour=colour)
         self._columns = columns or (_terminal if stream.isatty() else lambda: 0)
         self._now = now or (lambda: asyncio.get_running_loop().time())
-        self._begun: OrderedDict[tuple[str, ...], float] = OrderedDict()
+        self._begun: Recent[tuple[str, ...], float] = Recent(_REMEMBERED)
         for stage, (topic, _) in _STAGES.items():
             if chunks or topic is not topics.CHUNK:
                 self._listen(stage, topic)
@@ -149,8 +149,6 @@ class Watch:
         turn = _turn(message, levels)
         if isinstance(message, Say) and turn is not None and turn not in self._begun:
             self._begun[turn] = self._now()
-            while len(self._begun) > _REMEMBERED:
-                self._begun.popitem(last=False)
         self._show(stage, _who(levels), turn, _essence(message), style)
 
     def _show(self, stage: str, who: str, turn: "_Key | None", essence: tuple[str, ...], style: str) -> None:

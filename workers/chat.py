@@ -12,9 +12,8 @@ import contextlib
 import logging
 import os
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator
-from typing import Any, TypeVar
+from typing import Any
 
 from agent import topics
 from agent.availability import Upgradable
@@ -23,14 +22,13 @@ from agent.credentials import Credentials
 from agent.finals import Finals
 from agent.messages import Cancel, Card, Chunk, Final, Result, Route
 from agent.presence import Presence
+from agent.recent import Recent
 from agent.replies import Replier, Start, Task, load, texts
 from agent.results import fitting
 from agent.seal import Seal, SealError
 from agent.settings import Settings
 from agent.turns import Key, asked_for
 from agent.worker import Worker, main
-
-V = TypeVar("V")
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +49,8 @@ class ChatWorker(Worker):
         self._seal = seal
         self._replier = replier
         self._presence = Presence(bus)
-        self._finished: OrderedDict[Key, Final] = OrderedDict()
-        self._cancelled: OrderedDict[Key, _Cancellation] = OrderedDict()
+        self._finished: Recent[Key, Final] = Recent(_REMEMBERED)
+        self._cancelled: Recent[Key, _Cancellation] = Recent(_REMEMBERED)
         self._running: dict[Key, asyncio.Future[None]] = {}
         self._me = f"{bus.client_id} {os.getpid()}"
         bus.on(topics.FINAL, Final, self._final, note=True)
@@ -83,7 +81,7 @@ class ChatWorker(Worker):
 
     async def _final(self, final: Final, levels: dict[str, str]) -> None:
         key = Key(levels["client"], levels["conversation"], final.turn_id)
-        _remember(self._finished, key, final)
+        self._finished[key] = final
         if key in self._running:
             # The journal gave up meanwhile: what would still come is not wanted any more.
             self._cancellation(key).request()
@@ -183,7 +181,7 @@ class ChatWorker(Worker):
 
     async def _send(self, key: Key, final: Final) -> None:
         await self.bus.send(topics.FINAL, final, client=key.client, conversation=key.conversation)
-        _remember(self._finished, key, final)
+        self._finished[key] = final
 
     def _begin(self, key: Key) -> tuple[str, Final | None]:
         """Who replies to the turn, this worker or one that is at it and alive; and the final, where there is one."""
@@ -203,7 +201,7 @@ class ChatWorker(Worker):
 
     def _cancellation(self, key: Key) -> "_Cancellation":
         if key not in self._cancelled:
-            _remember(self._cancelled, key, _Cancellation())
+            self._cancelled[key] = _Cancellation()
         return self._cancelled[key]
 
     def _cards(self) -> tuple[Card, ...]:
@@ -234,12 +232,6 @@ class _Cancellation:
                 raise
         finally:
             self._timeout = None
-
-
-def _remember(kept: OrderedDict[Key, V], key: Key, value: V) -> None:
-    kept[key] = value
-    while len(kept) > _REMEMBERED:
-        kept.popitem(last=False)
 
 
 def _answered(task: Task) -> bool:

@@ -10,7 +10,6 @@ import logging
 import re
 import sys
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from agent import topics
 from agent.bus import Bus, BusError, Unfit
 from agent.credentials import Credentials
 from agent.messages import Call, Error, Notice, Result, Status
+from agent.recent import Recent
 from agent.replies import texts
 from agent.results import fitting
 from agent.settings import Settings, settings
@@ -49,7 +49,7 @@ class FunctionsWorker(Worker):
         super().__init__(bus, settings)
         self._functions = functions
         self._validators = {name: Draft202012Validator(one.card.parameters) for name, one in functions.items()}
-        self._done: OrderedDict[tuple[str, str], asyncio.Task[Result]] = OrderedDict()
+        self._done: Recent[tuple[str, str], asyncio.Task[Result]] = Recent(_REMEMBERED)
         self._started_at = datetime.now(UTC)
         self._caught_up = False
         bus.on(topics.STATUS, Status, self._status, note=True, client=bus.client_id)
@@ -97,8 +97,6 @@ class FunctionsWorker(Worker):
         key = (call.function, call.call_id)
         if key not in self._done:
             self._done[key] = asyncio.create_task(self._run(call, answer))
-            while len(self._done) > _REMEMBERED:
-                self._done.popitem(last=False)
         result = await asyncio.shield(self._done[key])
         # The context is this call's own: a later attempt of the turn has another one.
         own = {"context": call.context}

@@ -7,7 +7,7 @@ it; sends a turn again that makes no progress; and gives up with a final of its 
 import asyncio
 import logging
 import re
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from agent.language import detect
 from agent.messages import Accepted, Final, Lang, Result, Route, Say, Status, Turn
 from agent.presence import Presence
 from agent.quota import Limit, Quota
+from agent.recent import Recent
 from agent.replies import texts
 from agent.results import fitting
 from agent.seal import Seal, SealError
@@ -66,7 +67,7 @@ class Journal(Worker):
         self._open: dict[Key, _Open] = {}
         self._waiting: dict[tuple[str, str], deque[Turn]] = {}
         self._ready: deque[tuple[str, str]] = deque()
-        self._refused: OrderedDict[Key, Final] = OrderedDict()
+        self._refused: Recent[Key, Final] = Recent(_REMEMBERED)
         self._quota = Quota(
             rate=settings.max_rate, turns=settings.max_turns, conversations=settings.max_conversations, now=_now
         )
@@ -140,8 +141,6 @@ class Journal(Worker):
         """Tells a client that it is over its quota, and the same again should the turn come twice."""
         said = texts.too_much(lang, limit, self._quota.number(limit))
         final = self._refused[key] = Final(turn_id=key.turn_id, status="failed", text=said, replier="journal")
-        while len(self._refused) > _REMEMBERED:
-            self._refused.popitem(last=False)
         await self._publish_final(key, final)
 
     async def _accept(self, key: Key, text: str, lang: Lang, say: Say) -> None:

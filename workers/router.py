@@ -7,9 +7,8 @@ dry run a function that does not say that it understands one is not called.
 import asyncio
 import time
 import uuid
-from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from agent import topics
 from agent.availability import Upgradable
@@ -17,13 +16,12 @@ from agent.bus import Bus
 from agent.credentials import Credentials
 from agent.messages import Call, Route, Turn
 from agent.presence import Presence
+from agent.recent import Recent
 from agent.routing import Decision, Router, load
 from agent.seal import Seal
 from agent.settings import Settings
 from agent.turns import Key
 from agent.worker import Worker, main
-
-V = TypeVar("V")
 
 _CALLS = uuid.UUID("3f1f6d0e-52b5-4a77-9a0b-9b1f1f6f1a11")
 _RETRY_S = 0.25
@@ -43,8 +41,8 @@ class RouterWorker(Worker):
         self._seal = seal
         self._router = router
         self._presence = Presence(bus)
-        self._routed: OrderedDict[Key, tuple[int, datetime]] = OrderedDict()
-        self._called: OrderedDict[Key, float] = OrderedDict()
+        self._routed: Recent[Key, tuple[int, datetime]] = Recent(_REMEMBERED)
+        self._called: Recent[Key, float] = Recent(_REMEMBERED)
         bus.on(topics.TURN, Turn, self._turn)
 
     @property
@@ -84,7 +82,7 @@ class RouterWorker(Worker):
                 # has expired the journal asks again.
                 return
             await self._send_route(route.model_copy(update={"unserved": True}))
-        _remember(self._routed, Key.of(turn), (turn.attempt, datetime.now(UTC)))
+        self._routed[Key.of(turn)] = (turn.attempt, datetime.now(UTC))
 
     def _is_done(self, turn: Turn) -> bool:
         """Whether the turn was routed after it had been sent: copies that wait in a queue would only make work."""
@@ -111,7 +109,7 @@ class RouterWorker(Worker):
             await self._presence.changed(_RETRY_S)
             taken = await self._send_call(call)
         if taken:
-            _remember(self._called, Key.of(route.turn), time.monotonic())
+            self._called[Key.of(route.turn)] = time.monotonic()
         return taken
 
     def _make_call(self, function: str, decision: Decision, route: Route) -> Call:
@@ -136,12 +134,6 @@ class RouterWorker(Worker):
     async def _send_route(self, route: Route) -> None:
         turn = route.turn
         await self.bus.send(topics.ROUTE, route, client=turn.client, conversation=turn.conversation)
-
-
-def _remember(kept: OrderedDict[Key, V], key: Key, value: V) -> None:
-    kept[key] = value
-    while len(kept) > _REMEMBERED:
-        kept.popitem(last=False)
 
 
 def make(bus: Bus, settings: Settings) -> RouterWorker:
