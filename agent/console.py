@@ -15,10 +15,10 @@ from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
 
+from agent.address import AccessError
 from agent.bus import Bus, BusError
 from agent.client import Client, check_conversation
 from agent.dialogue import PROMPT, Dialogue, Turn, end, since
-from agent.mqtt import AccessError
 from agent.phrases import phrase
 from agent.piped import Piped, lines
 from agent.settings import Settings

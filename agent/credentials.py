@@ -20,8 +20,8 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from agent import topics
+from agent.address import Address
 from agent.certificates import authority, client_file
-from agent.mqtt import Address
 from agent.settings import PROJECT, Settings
 from agent.topics import Grant, Role
 

@@ -14,9 +14,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -25,9 +23,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
-from pydantic import BaseModel, ConfigDict, Field
 
 from agent import topics
+from agent.address import AccessError, Address
 from agent.buffered_socket import BufferedSocket
 from agent.bus import Bus, BusError, Inbound
 from agent.topics import Role
@@ -64,80 +62,8 @@ def _spare_properties() -> None:
 _spare_properties()
 
 
-class AccessError(BusError):
-    """Raised when the broker does not let this client in."""
-
-
 class _Lost(Exception):  # noqa: N818
     """Raised within this module when a connection ends before a publish was acknowledged."""
-
-
-class _SecureSocket(ssl.SSLSocket):
-    """Closes itself where the two don't come to terms; paho would leave it open."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
-class Address(BaseModel):
-    """Where a broker is and who we are to it.
-
-    Attributes:
-        ca: certificate authority to trust with TLS, PEM; None for the system's.
-        cert: certificate to show, with its key, PEM.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    host: str = "127.0.0.1"
-    port: int = 1883
-    username: str | None = None
-    password: str | None = Field(None, repr=False)
-    tls: bool = False
-    ca: Path | None = None
-    cert: Path | None = None
-
-    @classmethod
-    def from_url(cls, url: str, ca: Path | None = None, cert: Path | None = None) -> "Address":
-        """Reads `mqtt://name:secret@host:port` or `mqtts://…`.
-
-        Raises:
-            ValueError: it is neither.
-        """
-        parts = urlsplit(url)
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-            raise ValueError(f"{parts.scheme or 'That'} is no MQTT address; use mqtt://name:secret@host:port.")
-        tls = parts.scheme == "mqtts"
-        return cls(
-            host=parts.hostname,
-            port=parts.port or (8883 if tls else 1883),
-            username=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-            tls=tls,
-            ca=ca,
-            cert=cert,
-        )
-
-    def tls_context(self) -> ssl.SSLContext | None:
-        """How the connection is made safe; None without TLS. The broker's certificate and name are checked always.
-
-        Raises:
-            AccessError: a certificate can't be read.
-        """
-        if not self.tls:
-            return None
-        try:
-            context = ssl.create_default_context(cafile=self.ca)
-            context.sslsocket_class = _SecureSocket
-            if self.cert is not None:
-                context.load_cert_chain(self.cert)
-        except OSError as error:
-            raise AccessError(f"The certificates for {self.host}:{self.port} can't be read: {error}") from None
-        return context
 
 
 class MqttBus(Bus):

@@ -9,10 +9,11 @@ import asyncio
 import contextlib
 
 from agent import topics
+from agent.address import AccessError
 from agent.bus import BusError
 from agent.credentials import Credentials
 from agent.entry import operator
-from agent.mqtt import AccessError, MqttBus
+from agent.mqtt import MqttBus
 from agent.settings import Settings
 
 _TAKE_OVER_S = 5.0

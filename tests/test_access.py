@@ -18,9 +18,9 @@ import pytest
 from aiomqtt.exceptions import MqttConnectError
 
 from agent import topics
+from agent.address import AccessError
 from agent.credentials import CredentialError, Credentials
 from agent.messages import Call, Card, Dead, Status, Turn
-from agent.mqtt import AccessError
 from agent.presence import Presence
 from agent.revocation import revoke
 from agent.settings import Settings

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from agent import topics
+from agent.address import AccessError, Address
 from agent.bus import Bus, BusError, Unfit
 from agent.credentials import Credentials
 from agent.memory_bus import MemoryBus
 from agent.messages import Accepted, Call, Dead, Message, Say, Status, Turn
-from agent.mqtt import AccessError, Address, MqttBus
+from agent.mqtt import MqttBus
 from agent.settings import Settings
 from agent.worker import open_bus
 from tests.conftest import PATIENCE_S, BusFactory, Mosquitto

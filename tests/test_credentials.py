@@ -6,10 +6,11 @@ import stat
 import pytest
 
 from agent import topics
+from agent.address import AccessError, Address
 from agent.bus import BusError
 from agent.credentials import CredentialError, Credentials
 from agent.messages import Card, Say
-from agent.mqtt import AccessError, Address, MqttBus
+from agent.mqtt import MqttBus
 from agent.settings import Settings
 from tests.conftest import PATIENCE_S, Mosquitto
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.address import AccessError, Address
 from agent.credentials import CredentialError, Credentials
-from agent.mqtt import AccessError, Address, MqttBus
+from agent.mqtt import MqttBus
 from agent.settings import PROJECT, Settings
 from tests.test_processes import LONG_S, up
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from agent import broker, topics
+from agent.address import AccessError, Address
 from agent.authority import certify
 from agent.bus import BusError
 from agent.certificates import CertificateError, client_file, folder
 from agent.credentials import Credentials
 from agent.messages import Say
-from agent.mqtt import AccessError, Address, MqttBus
+from agent.mqtt import MqttBus
 from agent.settings import Settings
 from agent.worker import open_bus
 from tests.conftest import PATIENCE_S, Mosquitto

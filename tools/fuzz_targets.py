@@ -14,8 +14,8 @@ from cryptography.fernet import Fernet
 from pydantic import ValidationError
 
 from agent import messages, schema, topics
+from agent.address import Address
 from agent.messages import Card, Message
-from agent.mqtt import Address
 from agent.routing.foreign_arguments import Contexts, answer, fill
 from agent.routing.functiongemma import Toolset, call_text, parse
 from agent.routing.validation import missing, validate
