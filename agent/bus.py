@@ -17,6 +17,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -73,8 +74,12 @@ class Subscription:
 
     def matches(self, topic: str) -> bool:
         """Whether the topic (without the root) fits the filter."""
-        wanted, given = self.filter.split("/"), topic.split("/")
+        wanted, given = self._levels, topic.split("/")
         return len(wanted) == len(given) and all(w in ("+", g) for w, g in zip(wanted, given, strict=True))
+
+    @cached_property
+    def _levels(self) -> list[str]:
+        return self.filter.split("/")
 
 
 class Bus(ABC):
@@ -274,25 +279,23 @@ class Bus(ABC):
         """Runs the handler for a message in a task, then acknowledges; after the stop nothing is taken any more."""
         if self._stopping:
             return
-        for subscription in self.subscriptions:
-            if subscription.admit and subscription.matches(inbound.topic) and not subscription.admit(inbound):
-                acknowledge()
-                return
-        task = asyncio.create_task(self._handle(inbound, acknowledge), name=f"{self.client_id}[{inbound.topic}]")
+        subscription = next((one for one in self.subscriptions if one.matches(inbound.topic)), None)
+        if subscription is None or (subscription.admit is not None and not subscription.admit(inbound)):
+            acknowledge()
+            return
+        handling = self._handle(subscription, inbound, acknowledge)
+        task = asyncio.create_task(handling, name=f"{self.client_id}[{inbound.topic}]")
         self._handlers.add(task)
         task.add_done_callback(self._handlers.discard)
 
-    async def _handle(self, inbound: Inbound, acknowledge: Callable[[], None]) -> None:
-        for subscription in self.subscriptions:
-            if subscription.matches(inbound.topic):
-                try:
-                    async with contextlib.nullcontext() if subscription.note else self._slots:
-                        await self._run(subscription, inbound)
-                except Unable as error:
-                    log.warning("Left a message on %s to the next process: %s", inbound.topic, error)
-                    return
-                break
-        acknowledge()
+    async def _handle(self, subscription: Subscription, inbound: Inbound, acknowledge: Callable[[], None]) -> None:
+        try:
+            async with contextlib.nullcontext() if subscription.note else self._slots:
+                await self._run(subscription, inbound)
+        except Unable as error:
+            log.warning("Left a message on %s to the next process: %s", inbound.topic, error)
+        else:
+            acknowledge()
 
     async def _run(self, subscription: Subscription, inbound: Inbound) -> None:
         try:
