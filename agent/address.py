@@ -6,22 +6,12 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.buffered_socket import SecureSocket
 from agent.bus import BusError
 
 
 class AccessError(BusError):
     """Raised when the broker does not let this client in."""
-
-
-class _SecureSocket(ssl.SSLSocket):
-    """Closes itself where the two don't come to terms; paho would leave it open."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
 
 
 class Address(BaseModel):
@@ -73,7 +63,7 @@ class Address(BaseModel):
             return None
         try:
             context = ssl.create_default_context(cafile=self.ca)
-            context.sslsocket_class = _SecureSocket
+            context.sslsocket_class = SecureSocket
             if self.cert is not None:
                 context.load_cert_chain(self.cert)
         except OSError as error:

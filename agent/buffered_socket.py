@@ -1,14 +1,19 @@
-"""A socket that gathers what is written until it is flushed, and reads ahead.
+"""Sockets that gather what is written until they are flushed, and read by the packet.
 
 paho reads a packet's header byte by byte and writes each packet by itself. A turn is some forty packets, and on a busy
-machine most of its time went into these system calls; with this socket there is one for all that is ready.
+machine most of its time went into these system calls; with these sockets there is one for all that is ready.
 """
 
 import contextlib
 import socket
+import ssl
+from collections.abc import Iterator
 from typing import Any, Self
 
+from agent import packets
+
 _READ = 65536
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class BufferedSocket(socket.socket):
@@ -16,39 +21,65 @@ class BufferedSocket(socket.socket):
 
     Attributes:
         unsent: bytes written and not yet handed to the system.
+        ended: whether the connection is gone.
     """
 
     unsent: bytearray
-    _ahead: bytes
-    _position: int
+    ended: bool
+    _ahead: bytearray
+    _left: bytes
+
+    def __new__(cls, *arguments: Any, **others: Any) -> Self:
+        """Makes the buffers, since a TLS socket is made without its constructor."""
+        made = super().__new__(cls, *arguments, **others)
+        made.unsent, made.ended, made._ahead, made._left = bytearray(), False, bytearray(), b""
+        return made
 
     @classmethod
     def adopt(cls, plain: socket.socket) -> Self:
         """Takes a socket over; the plain one is of no use any more."""
-        made = cls(plain.family, plain.type, plain.proto, fileno=plain.detach())
-        made.unsent, made._ahead, made._position = bytearray(), b"", 0
-        return made
+        return cls(plain.family, plain.type, plain.proto, fileno=plain.detach())
 
     def send(self, data: Any, flags: int = 0, /) -> int:  # noqa: ARG002 - the signature is the system's
         """Keeps the bytes until `flush`; takes all of them."""
         self.unsent += data
         return len(data)
 
-    def recv(self, size: int, flags: int = 0, /) -> bytes:
-        """Up to `size` bytes, out of what was read ahead where there is some.
+    def packets(self) -> Iterator[tuple[bytes, int]]:
+        """Reads once, and gives the packets that have come whole by then, each with where its body begins.
+
+        Raises:
+            MalformedError: what has come is no MQTT.
+        """
+        try:
+            more = super().recv(_READ)
+        except _NOT_NOW:
+            return
+        except OSError:
+            more = b""
+        self.ended = not more
+        self._ahead += more
+        at = 0
+        while (found := packets.bounds(self._ahead, at)) is not None:
+            body, end = found
+            yield bytes(self._ahead[at:end]), body - at
+            at = end
+        del self._ahead[:at]
+
+    def leave(self, packet: bytes) -> None:
+        """Leaves a packet to be read by `recv`."""
+        self._left += packet
+
+    def recv(self, size: int = _READ, flags: int = 0, /) -> bytes:  # noqa: ARG002 - the signature is the system's
+        """Up to `size` bytes of what was left; none at the end of the connection.
 
         Raises:
             BlockingIOError: there is nothing to read now.
         """
-        if self._position == len(self._ahead):
-            self._ahead, self._position = super().recv(_READ, flags), 0
-        found = self._ahead[self._position : self._position + size]
-        self._position += len(found)
+        found, self._left = self._left[:size], self._left[size:]
+        if not found and not self.ended:
+            raise BlockingIOError
         return found
-
-    def pending(self) -> int:
-        """Bytes that were read ahead: the system won't tell that these are there."""
-        return len(self._ahead) - self._position
 
     def flush(self) -> bool:
         """Hands what was written to the system; tells whether all of it was taken.
@@ -59,7 +90,7 @@ class BufferedSocket(socket.socket):
         while self.unsent:
             try:
                 sent = super().send(self.unsent)
-            except BlockingIOError:
+            except _NOT_NOW:
                 return False
             del self.unsent[:sent]
         return True
@@ -69,3 +100,19 @@ class BufferedSocket(socket.socket):
         with contextlib.suppress(OSError):
             self.flush()
         super().close()
+
+
+class SecureSocket(BufferedSocket, ssl.SSLSocket):
+    """The same with TLS. Closes itself where the two don't come to terms; paho would leave it open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Comes to terms with the other side.
+
+        Raises:
+            OSError: they don't.
+        """
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
