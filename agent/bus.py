@@ -75,7 +75,12 @@ class Subscription:
     def matches(self, topic: str) -> bool:
         """Whether the topic (without the root) fits the filter."""
         wanted, given = self._levels, topic.split("/")
-        return len(wanted) == len(given) and all(w in ("+", g) for w, g in zip(wanted, given, strict=True))
+        if len(wanted) != len(given):
+            return False
+        for want, have in zip(wanted, given, strict=True):  # noqa: SIM110 - a generator takes three times as long
+            if want not in ("+", have):
+                return False
+        return True
 
     @cached_property
     def _levels(self) -> list[str]:

@@ -66,7 +66,7 @@ class TurnStore:
             self._db, self.set_aside = opened(path, sync)
         except sqlite3.Error as error:
             raise StoreError(path, error) from error
-        self._flush: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -91,29 +91,32 @@ class TurnStore:
         if not self._db.in_transaction:
             return
         loop = asyncio.get_running_loop()
-        if self._flush is None:
-            self._flush = loop.create_future()
+        if not self._waiting:
             self._due = math.inf
         due = loop.time() + within
         if due < self._due:
             if self._timer is not None:
                 self._timer.cancel()
             self._due, self._timer = due, loop.call_later(within, self._commit)
-        await asyncio.shield(self._flush)
+        # One each: who is cancelled does not take the others along.
+        written = loop.create_future()
+        self._waiting.append(written)
+        await written
 
     def _commit(self) -> None:
-        flush, self._flush = self._flush, None
+        waiting, self._waiting = self._waiting, []
+        broke: StoreError | None = None
         try:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             broke = self._break(error)
-            if flush is not None:
-                flush.set_exception(broke)
-                # Who waited may be gone.
-                flush.exception()
-            return
-        if flush is not None:
-            flush.set_result(None)
+        for written in waiting:
+            if written.done():
+                continue
+            if broke is None:
+                written.set_result(None)
+            else:
+                written.set_exception(broke)
 
     def _change(self, statement: str, *values: Any) -> None:
         if self.broken.done():
