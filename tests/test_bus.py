@@ -415,3 +415,26 @@ async def test_connection_that_is_given_up_is_closed(opening: bool, monkeypatch:
         go_on.set()
         await ended
     server.close()
+
+
+async def test_broker_that_talks_nonsense_is_left() -> None:
+    """A connection on which nothing can be understood any more is closed, and a new one made."""
+    lines: list[asyncio.StreamWriter] = []
+
+    async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Lets everybody in."""
+        lines.append(writer)
+        await reader.read(1024)
+        writer.write(b"\x20\x03\x00\x00\x00")
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(broker, "127.0.0.1", 0)
+    bus = MqttBus("cli-0", "client", Address(port=server.sockets[0].getsockname()[1]), will=False)
+    async with asyncio.timeout(PATIENCE_S), bus:
+        number = await bus.connection(after=0)
+        for nonsense in (b"\x30\xff\xff\xff\xff\x01", b"\x32\x02\x00\x09", b"\x40\x00"):
+            lines[-1].write(nonsense)
+            number = await bus.connection(after=number)
+    server.close()
