@@ -173,6 +173,7 @@ class MqttBus(Bus):
         client._disconnected.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # noqa: SLF001
         raw = client._client  # noqa: SLF001
         # Redelivered messages follow the CONNACK at once, so all this is set before connecting.
+        raw.on_connect = self._on_connect(client)
         raw.on_disconnect = self._on_disconnect(client)
         raw.on_socket_open = self._on_open(client, asyncio.get_running_loop())
         raw.on_socket_register_write = self._on_ready_to_write(asyncio.get_running_loop())
@@ -199,6 +200,16 @@ class MqttBus(Bus):
             loop.call_soon_threadsafe(close_if_given_up)
 
         return opened
+
+    def _on_connect(self, client: aiomqtt.Client) -> Callable[..., None]:
+        """As aiomqtt does, but the broker's Receive Maximum counts: one that gets more at once ends the connection."""
+
+        def connected(*arguments: Any) -> None:
+            allowed = getattr(arguments[-1], "ReceiveMaximum", _MAX_INFLIGHT)
+            self._in_flight = asyncio.Semaphore(min(allowed, _MAX_INFLIGHT))
+            client._on_connect(*arguments)  # noqa: SLF001
+
+        return connected
 
     def _on_disconnect(self, client: aiomqtt.Client) -> Callable[..., None]:
         """As aiomqtt does, but a connection that ends before it stands is noticed at once, not after a timeout."""
@@ -254,6 +265,8 @@ class MqttBus(Bus):
                     self._write(client, packets.publish(packets.Publish(topic, payload, 0, retain), reply_to))
                     return True
                 async with self._in_flight:
+                    if self._client is not client:
+                        continue  # this was the wait for another connection
                     mid = client._client._mid_generate()  # noqa: SLF001
                     self._write(client, packets.publish(packets.Publish(topic, payload, mid, retain), reply_to))
                     # The PUBACK is read by this same event loop, so it can't have come before the future is there.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent import topics
+from agent import packets, topics
 from agent.address import AccessError, Address
 from agent.bus import Bus, BusError, Unfit
 from agent.credentials import Credentials
@@ -438,3 +438,32 @@ async def test_broker_that_talks_nonsense_is_left() -> None:
             lines[-1].write(nonsense)
             number = await bus.connection(after=number)
     server.close()
+
+
+async def test_broker_that_takes_few_messages_at_once_is_not_overrun() -> None:
+    """A broker of somebody else's may allow few messages without acknowledgement, and end the connection after that."""
+    most = 0
+
+    async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Lets everybody in, with a Receive Maximum of 3, and acknowledges all that is there at once."""
+        nonlocal most
+        await reader.read(1024)
+        writer.write(b"\x20\x06\x00\x00\x03\x21\x00\x03")
+        while data := await reader.read(65536):
+            at, mids = 0, []
+            while (found := packets.bounds(data, at)) is not None:
+                body, end = found
+                if packets.kind(data[at:end]) == packets.PUBLISH:
+                    mids.append(packets.read_publish(data[at:end], body - at).mid)
+                at = end
+            most = max(most, len(mids))
+            writer.write(b"".join(packets.puback(mid) for mid in mids))
+        writer.close()
+
+    server = await asyncio.start_server(broker, "127.0.0.1", 0)
+    bus = MqttBus("journal", "journal", Address(port=server.sockets[0].getsockname()[1]), will=False)
+    async with asyncio.timeout(PATIENCE_S), bus:
+        accepted = [Accepted(turn_id=str(number)) for number in range(50)]
+        await asyncio.gather(*(bus.send(topics.ACCEPTED, one, client="cli-0", conversation="d") for one in accepted))
+    server.close()
+    assert most == 3
