@@ -98,6 +98,15 @@ class Finals:
         ).fetchone()
         return Final.model_validate_json(kept)
 
+    def latest(self, most: int) -> list[tuple[Key, Final]]:
+        """The last finals that this worker kept for turns no other worker was at, oldest first."""
+        rows = self._db.execute(
+            "SELECT client, conversation, turn_id, final FROM finals WHERE worker = ? AND final IS NOT NULL"
+            " ORDER BY at DESC LIMIT ?",
+            (self._worker, most),
+        ).fetchall()
+        return [(Key(*row[:3]), Final.model_validate_json(row[3])) for row in reversed(rows)]
+
     def forget(self, client: str, conversation: str) -> None:
         """Deletes the finals of a conversation, also from the bytes of the file.
 

@@ -89,6 +89,9 @@ async def test_client_over_its_rate(begin: Begin) -> None:
     }
     assert (await another(assembly)).status == "ok"
     conversation = f"c{finals.index(over[0])}"
+    # Also where nobody remembers it any more, and there would be room now.
+    await assembly.stop("journal")
+    assembly.start("journal")
     again = [one async for one in assembly.client.say("x", conversation, turn_id=over[0].turn_id, timeout=PATIENCE_S)]
     assert [type(one) for one in again] == [Final]
     assert again[0].id == over[0].id

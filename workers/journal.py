@@ -86,6 +86,9 @@ class Journal(Worker):
     async def prepare(self) -> None:
         """Opens the files and takes up what was left."""
         self._finals = Finals(self.settings.home / "finals.sqlite3", self.bus.client_id)
+        # A turn that was refused stays refused, also where its client says it once more after a restart.
+        for key, final in self._finals.latest(_REMEMBERED):
+            self._refused[key] = final
         self._store = TurnStore(file_of(self.settings), self.settings.journal_sync)
         for state, turn, function, resulted in self._store.unfinished():
             conversation = (turn.client, turn.conversation)
@@ -140,7 +143,8 @@ class Journal(Worker):
     async def _refuse(self, key: Key, lang: Lang, limit: Limit) -> None:
         """Tells a client that it is over its quota, and the same again should the turn come twice."""
         said = texts.too_much(lang, limit, self._quota.number(limit))
-        final = self._refused[key] = Final(turn_id=key.turn_id, status="failed", text=said, replier="journal")
+        refusal = Final(turn_id=key.turn_id, status="failed", text=said, replier="journal")
+        final = self._refused[key] = self._finals.keep(key, refusal)
         await self._publish_final(key, final)
 
     async def _accept(self, key: Key, text: str, lang: Lang, say: Say) -> None:
