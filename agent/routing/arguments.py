@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.messages import Utterance
 from agent.routing.closed import WHOLE, Choice, back
-from agent.routing.features import Row
+from agent.routing.features import Reading
 from agent.routing.languages import named_languages
 from agent.routing.references import References, stands_for_another
 from agent.routing.stripping import unquoted
@@ -25,21 +25,21 @@ class Arguments:
         self._choices = choices
         self._references = references
 
-    def fill(self, function: str, text: str, history: Sequence[Utterance], row: Row) -> dict[str, Any]:
+    def fill(self, function: str, text: str, history: Sequence[Utterance], reading: Reading) -> dict[str, Any]:
         """The arguments that the turn, or where it points back the dialogue, gives for `function`."""
         filled: dict[str, Any] = {}
         labels = SPANS.get(function, {})
-        here = self._here(function, text, row)
+        here = self._here(function, text, reading)
         for key, choice in self._choices.items():
             owner, _, name = key.partition(".")
             if owner == function and ":" not in name:
-                chosen = choice.choose(row)
+                chosen = choice.choose(reading)
                 if chosen is not None:
                     filled[name] = chosen
         given = {**here, "action": str(filled.get("action", ""))}
         for name, label in labels.items():
             value = here.get(label)
-            back = value is None and bool(history) and self._points_back(function, name, row)
+            back = value is None and bool(history) and self._points_back(function, name, reading)
             if back:
                 span = self._references.find(function, label, text, history, given)
                 value = _clean(label, span.text) if span is not None else None
@@ -60,10 +60,10 @@ class Arguments:
             (_clean(label, span.text) for span in self._tagger.guess(function, text) if span.label == label), None
         )
 
-    def _here(self, function: str, text: str, row: Row) -> dict[str, str]:
+    def _here(self, function: str, text: str, reading: Reading) -> dict[str, str]:
         if "text" in SPANS.get(function, {}):
             whole = self._choices.get(f"{function}.{WHOLE}")
-            if whole is not None and whole.choose(row) == "yes":
+            if whole is not None and whole.choose(reading) == "yes":
                 return {"TEXT": text.strip()}
         found: dict[str, str] = {}
         for span in self._tagger.spans(function, text):
@@ -71,9 +71,9 @@ class Arguments:
                 found.setdefault(span.label, _clean(span.label, span.text))
         return found
 
-    def _points_back(self, function: str, name: str, row: Row) -> bool:
+    def _points_back(self, function: str, name: str, reading: Reading) -> bool:
         choice = self._choices.get(f"{function}.{back(name)}")
-        return choice is not None and choice.choose(row) == "yes"
+        return choice is not None and choice.choose(reading) == "yes"
 
 
 def _clean(label: str, text: str) -> str:

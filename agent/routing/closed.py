@@ -1,6 +1,8 @@
 """Values out of a closed list: which information, which forecast, which action, or none of them.
 
-One softmax a parameter over the features that also choose the function; "left out" is a class like the others.
+One softmax a parameter over the features that also choose the function; "left out" is a class like the others. Each
+case is learned from twice, by its words alone and with its meaning, which is asked for only where the words are not
+sure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,26 +11,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.routing.cases import Case
-from agent.routing.features import Row
-from agent.routing.heads import Floats, score, train
+from agent.routing.features import Reading
+from agent.routing.heads import Floats, score, softmax, train
 from agent.routing.tagger import SPANS
 
 BITS = 15
 WHOLE = "text:whole"
 """Whether the text of `sentiment_label` is the whole turn."""
 _PENALTY = 1e-3
+_SURE = 0.8
+"""From here on the words alone are right as often as with the meaning (batches left out)."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A trained parameter: its values (None: left out) and weights [2 ** BITS + 1, values]."""
+    """A trained parameter: its values (None: left out) and weights [2 ** BITS + width + 1, values]."""
 
     values: Sequence[str | None]
     weights: Floats
 
-    def choose(self, row: Row) -> str | None:
+    def choose(self, turn: Reading) -> str | None:
         """The likeliest value."""
-        return self.values[int(np.argmax(score(self.weights, row)))]
+        scores = score(self.weights, turn.words)
+        if softmax(scores).max() < _SURE:
+            scores = score(self.weights, turn.meaning)
+        return self.values[int(np.argmax(scores))]
 
 
 def back(parameter: str) -> str:
@@ -36,25 +43,25 @@ def back(parameter: str) -> str:
     return f"{parameter}:back"
 
 
-def train_choices(cases: Sequence[Case], rows: Sequence[Row]) -> dict[str, Choice]:
+def train_choices(cases: Sequence[Case], readings: Sequence[Reading]) -> dict[str, Choice]:
     """Trains all choices; keys are `function.parameter`."""
-    examples: dict[str, list[tuple[Row, str | None]]] = {}
+    examples: dict[str, list[tuple[Reading, str | None]]] = {}
     closed = _parameters(cases)
-    for case, row in zip(cases, rows, strict=True):
+    for case, turn in zip(cases, readings, strict=True):
         if case.function is None:
             continue
         spans = SPANS.get(case.function, {})
         for name in closed.get(case.function, ()):
             value = case.arguments.get(name)
-            examples.setdefault(f"{case.function}.{name}", []).append((row, value))
+            examples.setdefault(f"{case.function}.{name}", []).append((turn, value))
         for name in spans:
             value = case.arguments.get(name)
             if case.history and (value is None or value not in case.text):
                 key = f"{case.function}.{back(name)}"
-                examples.setdefault(key, []).append((row, "yes" if value is not None else None))
+                examples.setdefault(key, []).append((turn, "yes" if value is not None else None))
         if "text" in spans and "text" in case.arguments:
             key = f"{case.function}.{WHOLE}"
-            examples.setdefault(key, []).append((row, "yes" if case.arguments["text"] == case.text else None))
+            examples.setdefault(key, []).append((turn, "yes" if case.arguments["text"] == case.text else None))
     return {key: _choice(found) for key, found in examples.items()}
 
 
@@ -68,10 +75,11 @@ def _parameters(cases: Sequence[Case]) -> Mapping[str, list[str]]:
     return {function: sorted(names) for function, names in found.items()}
 
 
-def _choice(examples: Sequence[tuple[Row, str | None]]) -> Choice:
+def _choice(examples: Sequence[tuple[Reading, str | None]]) -> Choice:
     values = sorted({value for _, value in examples}, key=lambda value: value or "")
     targets = np.zeros((len(examples), len(values)), np.float32)
     for index, (_, value) in enumerate(examples):
         targets[index, values.index(value)] = 1.0
-    rows = [row for row, _ in examples]
-    return Choice(values, train(rows, targets, bits=BITS, penalty=_PENALTY, independent=False, steps=25))
+    rows = [turn.words for turn, _ in examples] + [turn.meaning for turn, _ in examples]
+    twice = np.tile(targets, (2, 1))
+    return Choice(values, train(rows, twice, bits=BITS, penalty=_PENALTY, independent=False, steps=25))

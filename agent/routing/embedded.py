@@ -12,19 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from agent.messages import Card, Turn, Utterance
+from agent.messages import Card, Pending, Turn, Utterance
 from agent.routing import Decision
 from agent.routing.arguments import Arguments
 from agent.routing.cases import load_cases
-from agent.routing.features import Features, Row
+from agent.routing.features import Features, Reading
 from agent.routing.foreign import ForeignFunctions
 from agent.routing.gazetteer import Gazetteer
 from agent.routing.model import Model, previous_function, train_model
 from agent.routing.model_file import load_model, model_key, save_model
 from agent.routing.pending import completed, refuses
 from agent.routing.references import References
+from agent.routing.sentences import sentences
+from agent.routing.stripping import bare
 from agent.routing.tagger import Tagger
 from agent.routing.validation import missing, validate
+from agent.routing.word_groups import WordGroups
 from agent.settings import Settings, settings
 
 _ANSWERED = 0.9
@@ -49,7 +52,7 @@ class Consideration:
 
 
 class EmbeddedRouter:
-    """Routes by linear heads over hashed features; fills arguments by conditional random fields."""
+    """Routes by a small network over words and meaning; fills arguments by conditional random fields."""
 
     name = "embedded"
 
@@ -61,10 +64,11 @@ class EmbeddedRouter:
             gazetteer: the one that the model was trained with.
             threshold: least confidence for a call; 0.5 stands for the model's own.
         """
+        sentences()  # loaded now, not with the first turn
         self._model = model
         self._features = Features(gazetteer)
         self._foreign = ForeignFunctions(self._features, model.background)
-        tagger = Tagger(model.fields, gazetteer)
+        tagger = Tagger(model.fields, gazetteer, WordGroups(model.groups))
         self._arguments = Arguments(tagger, model.choices, References(tagger, self._heard))
         self._threshold = _shifted(model.calibration.threshold, threshold)
 
@@ -78,6 +82,7 @@ class EmbeddedRouter:
         if model is None:
             model = train_model(load_cases(chosen.cases), gazetteer)
             save_model(model, path)
+            sentences().forget()
         return cls(model, gazetteer, chosen.threshold)
 
     async def route(self, turn: Turn, cards: Mapping[str, Card]) -> Decision:
@@ -93,10 +98,11 @@ class EmbeddedRouter:
         self._foreign.update(cards, self._model.functions)
         if turn.pending is None and not _says_something(turn.text):
             return Consideration(Decision(None, _ANSWERED, self.name), {})
-        row = self._row(turn)
-        chances = self._chances(row, cards)
+        reading = self._read(turn)
+        chances = self._chances(reading, cards)
         if cards.keys() - set(self._model.functions):
-            chances |= self._foreign.probabilities(self._features.text_row(self._features.message(turn.text)))
+            alone = self._features.text_row(self._features.message(turn.text))
+            chances |= self._foreign.probabilities(alone)
         function = max(chances, key=lambda name: chances[name], default=None)
         chance = chances[function] if function is not None else 0.0
         if turn.pending is not None and turn.pending.function in cards:
@@ -105,30 +111,28 @@ class EmbeddedRouter:
                 return Consideration(decision, chances, settled=True)
         if function is None or chance < self._threshold:
             return Consideration(Decision(None, 1.0 - chance, self.name), chances)
-        decision = self._call(function, self._fill(function, turn, row), cards[function], chance)
+        decision = self._call(function, self._fill(function, turn, reading), cards[function], chance)
         return Consideration(decision, chances)
 
     def arguments(self, function: str, turn: Turn, card: Card) -> dict[str, Any]:
         """What the dialogue gives for the parameters of a function, also of one that was not decided for."""
-        return validate(function, self._fill(function, turn, self._row(turn)), card)[0]
+        return validate(function, self._fill(function, turn, self._read(turn)), card)[0]
 
-    def _row(self, turn: Turn) -> Row:
+    def _read(self, turn: Turn) -> Reading:
         previous = previous_function(self._features, self._model.first, self._model.functions, turn.history)
-        return self._features.row(self._features.message(turn.text), turn.history, previous)
+        return self._features.reading(self._features.message(turn.text), turn.history, previous)
 
     def _heard(self, text: str) -> str | None:
         said = [Utterance(role="user", content=text)]
         return previous_function(self._features, self._model.first, self._model.functions, said)
 
-    def _chances(self, row: Row, cards: Mapping[str, Card]) -> dict[str, float]:
-        model = self._model
-        scores = row.values @ model.heads[row.slots] + model.heads[-1]
-        chances = model.calibration.probabilities(scores).tolist()
-        return {name: chance for name, chance in zip(model.functions, chances, strict=True) if name in cards}
+    def _chances(self, reading: Reading, cards: Mapping[str, Card]) -> dict[str, float]:
+        chances = zip(self._model.functions, self._model.chances(reading).tolist(), strict=True)
+        return {name: chance for name, chance in chances if name in cards}
 
-    def _fill(self, function: str, turn: Turn, row: Row) -> dict[str, Any]:
+    def _fill(self, function: str, turn: Turn, reading: Reading) -> dict[str, Any]:
         if function in self._model.functions:
-            return self._arguments.fill(function, turn.text, turn.history, row)
+            return self._arguments.fill(function, turn.text, turn.history, reading)
         return self._foreign.arguments(function, turn.text)
 
     def _call(self, function: str, arguments: Mapping[str, Any], card: Card, confidence: float) -> Decision:
@@ -140,13 +144,21 @@ class EmbeddedRouter:
         assert pending is not None  # noqa: S101 - the caller has looked
         if refuses(turn.text):
             return Decision(None, _ANSWERED, self.name)
-        if function not in (None, pending.function) and chance >= _ANOTHER:
-            return None
         card = cards[pending.function]
         arguments = completed(pending, card, turn.text, self._arguments)
         if arguments is None:
             return None
+        another = function not in (None, pending.function) and chance >= _ANOTHER
+        if another and not self._is_bare(turn.text, pending):
+            return None
         return self._call(pending.function, arguments, card, _ANSWERED)
+
+    def _is_bare(self, text: str, pending: Pending) -> bool:
+        """Whether the turn is a missing value and nothing else ("in Boston please").
+
+        Such a turn answers the question, whatever function the place makes likely by itself.
+        """
+        return any(self._arguments.answer(pending.function, name, text) == bare(text) for name in pending.missing)
 
 
 def _says_something(text: str) -> bool:

@@ -1,13 +1,16 @@
-"""A turn with its dialogue as sparse hashed features.
+"""A turn with its dialogue as features: sparse hashed ones of its words, and what it means as dense ones.
+
+Words cost little; the meaning takes several times as long, so it is worked out only where it is asked for.
 
 Hashing is arithmetic on arrays of code points (a rolling polynomial for character n-grams) and crc32 for words: no
 dictionary of features has to be stored or loaded.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 
 from agent.messages import Utterance
 from agent.routing.gazetteer import Gazetteer
+from agent.routing.sentences import WIDTH, sentences
 from agent.routing.skeleton import skeleton
 from agent.routing.text import is_japanese, normalise
 
@@ -33,23 +37,71 @@ _KEPT = 256
 CHARACTERS, WORDS, CONCEPTS, PAIRS, SHAPE, ENDS, CLAUSES, ASSISTANT, USER, PREVIOUS, SKELETON = range(11)
 WEIGHTS = (1.6, 1.2, 1.4, 0.7, 1.0, 1.0, 1.0, 0.6, 0.6, 1.6, 1.4)
 """How much each group may say; set after leaving batches out with each group doubled and without it."""
+_MEANING_SCALE = np.float32(8.0)
+"""How much the meaning of a turn may say."""
+_EMPTY = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True)
 class Row:
-    """The features of one turn: slots [n] in 0 … 2 ** BITS - 1, and their values [n]."""
+    """Features: slots [n] in 0 … 2 ** BITS - 1 with their values [n], and dense ones [width]."""
 
     slots: NDArray[np.int64]
     values: NDArray[np.float32]
+    dense: NDArray[np.float32] = field(default_factory=lambda: _EMPTY)
+
+    def sparse(self) -> "Row":
+        """Without the dense features."""
+        return replace(self, dense=_EMPTY)
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message prepared once: normalised text, and the concepts in it with their places."""
+    """A message prepared once.
 
+    Attributes:
+        said: as it came.
+        text: normalised.
+        concepts: what is in it.
+        places: the same with where each begins and ends.
+    """
+
+    said: str
     text: str
     concepts: frozenset[str]
     places: Sequence[tuple[int, int, str]]
+
+    @cached_property
+    def content(self) -> Row:
+        """What it says by itself, whatever stands around it."""
+        made = _Builder()
+        _content(made, self)
+        return made.row()
+
+
+class Reading:
+    """A turn as features, twice: what its words tell, and what its meaning tells besides.
+
+    The dense features are the meaning [WIDTH], whether there is a dialogue before it, and whether the meaning is left
+    out.
+
+    Attributes:
+        words: without the meaning.
+    """
+
+    def __init__(self, row: Row, turn: Message, *, history: bool) -> None:
+        self._turn = turn
+        dense = np.zeros(WIDTH + 2, np.float32)
+        dense[WIDTH:] = history, 1
+        self.words = replace(row, dense=dense)
+
+    @cached_property
+    def meaning(self) -> Row:
+        """With it; some milliseconds when it is asked for first."""
+        dense = self.words.dense.copy()
+        dense[:WIDTH] = sentences().vector(self._turn.said) * _MEANING_SCALE
+        dense[-1] = 0
+        return replace(self.words, dense=dense)
 
 
 class Features:
@@ -65,14 +117,15 @@ class Features:
         return self._kept(text)
 
     def _prepare(self, text: str) -> Message:
+        said = text
         # Texts far beyond a normal turn are looked at in part.
         if len(text) > 2 * _MOST:
             text = f"{text[:_MOST]} {text[-_MOST:]}"
         plain = normalise(text)
         places = self._gazetteer.spans(plain)
-        return Message(plain, frozenset(concept for _, _, concept in places), places)
+        return Message(said, plain, frozenset(concept for _, _, concept in places), places)
 
-    def row(self, turn: Message, history: Sequence[Utterance], previous: str | None) -> Row:
+    def reading(self, turn: Message, history: Sequence[Utterance], previous: str | None) -> Reading:
         """The features of a turn.
 
         Args:
@@ -80,8 +133,7 @@ class Features:
             history: the dialogue before it, oldest first.
             previous: the function that the dialogue before suggests, or None.
         """
-        made = _Builder()
-        _content(made, turn)
+        made = _Builder(turn.content)
         bones = np.array(skeleton(turn.text, turn.places), np.uint32)
         made.add_hashes(SKELETON, np.unique(_rolled(bones, 2, 5)), 2.0)
         _shape(made, turn, bool(history))
@@ -96,20 +148,19 @@ class Features:
             names = [f"f={previous}", f"f={previous} s={short}"]
             names += [f"f={previous} {concept}" for concept in turn.concepts]
             made.add(PREVIOUS, names)
-        return made.row()
+        return Reading(made.row(), turn, history=bool(history))
 
     def text_row(self, turn: Message) -> Row:
-        """The features of a message by itself."""
-        made = _Builder()
-        _content(made, turn)
+        """The words of a message by itself, without dense features."""
+        made = _Builder(turn.content)
         _shape(made, turn, history=False)
         return made.row()
 
 
 class _Builder:
-    def __init__(self) -> None:
-        self._slots: list[NDArray[np.uint32]] = []
-        self._values: list[NDArray[np.float32]] = []
+    def __init__(self, begun: Row | None = None) -> None:
+        self._slots: list[NDArray[np.integer[Any]]] = [begun.slots] if begun is not None else []
+        self._values: list[NDArray[np.float32]] = [begun.values] if begun is not None else []
 
     def add(self, group: int, names: Sequence[str], scale: float = 1.0) -> None:
         hashes = np.fromiter((crc32(name.encode()) for name in names), np.uint32, len(names))

@@ -23,6 +23,8 @@ _PENALTY = 2e-4
 _STEPS = 25
 _UNEXEMPLIFIED = 0.7
 """Highest confidence of a function whose card shows no example."""
+_OTHERS = 0.995
+"""Share of the sample that a card's turns must score above."""
 _MOST_EXAMPLES = 60
 _STEEPNESS = 2.5
 _ASIDES = {"ja": ("ねえ、{}", "{}お願い", "{}ください"), "en": ("please {}", "could you {}", "{} please", "hey, {}")}
@@ -90,8 +92,10 @@ class ForeignFunctions:
         head = train(rows, targets, bits=_BITS, penalty=_PENALTY, independent=True, weights=weights, steps=_STEPS)
         others = np.array([score(head, row)[0] for row in self._background] or [0.0])
         inside = np.array([score(head, row)[0] for row in positives[: len(examples) or None]] or [0.0])
+        # A few of the sample may want just this: no function served them when they were labelled.
+        highest = np.quantile(others, _OTHERS)
         # Unseen wordings score lower than the examples, other turns higher than the sample: the level lies between.
-        level = float(others.max() + 0.35 * max(0.0, np.median(inside) - others.max()))
+        level = float(highest + 0.35 * max(0.0, np.median(inside) - highest))
         most = 0.97 if examples else _UNEXEMPLIFIED
         return _Learned(card, digest, head, level, most, Contexts.of(card))
 

@@ -1,4 +1,4 @@
-"""Linear heads over hashed features: training by L-BFGS and scoring by gather and sum.
+"""Linear heads over sparse and dense features: training by L-BFGS and scoring by gather and sum.
 
 One-vs-rest (`independent`) for functions, so that none is what is left when no head is sure; softmax for closed values,
 of which exactly one holds.
@@ -21,15 +21,15 @@ _LEAST_RARE = 0.3
 class Matrix:
     """Rows of sparse features, with columns renumbered to those that occur."""
 
-    def __init__(self, rows: Sequence[Row], bits: int) -> None:
+    def __init__(self, rows: Sequence[Row], bits: int, least: int = 2) -> None:
         """Folds slots to `bits` bits and sorts the entries by column once, for the transposed product.
 
-        Slots that occur only once are left out: they carry nothing from case to case and are most of all slots. The
-        first entry of a row is kept in any case, so that no row is empty.
+        Slots that occur less than `least` times are left out: those that occur once carry nothing from case to case
+        and are most of all slots. The first entry of a row is kept in any case, so that no row is empty.
         """
         lengths = np.array([len(row.slots) for row in rows], np.int64)
         slots = np.concatenate([row.slots for row in rows]) & ((1 << bits) - 1)
-        kept = np.bincount(slots, minlength=1 << bits)[slots] > 1
+        kept = np.bincount(slots, minlength=1 << bits)[slots] >= least
         kept[np.concatenate(([0], np.cumsum(lengths)[:-1]))] = True
         row_of = np.repeat(np.arange(len(rows)), lengths)[kept]
         self.slots, columns = np.unique(slots[kept], return_inverse=True)
@@ -59,6 +59,12 @@ class Matrix:
         order_columns = np.repeat(np.arange(columns), np.diff([*self._column_starts, len(self._columns)]))
         self._order_values = self._order_values * scales[order_columns]
         return np.asarray(scales)
+
+    def entries(self, row: int) -> tuple[NDArray[np.int64], Floats]:
+        """Columns and values of one row."""
+        first = self._starts[row]
+        last = self._starts[row + 1] if row + 1 < len(self._starts) else len(self._columns)
+        return self._columns[first:last], self._values[first:last]
 
     def dot(self, weights: Floats) -> Floats:
         """[rows, heads] from weights [columns, heads]."""
@@ -93,6 +99,7 @@ def train(
     weights: Floats | None = None,
     steps: int = 40,
     rarity: float = 0.0,
+    dense_penalty: float = 1e-3,
 ) -> Floats:
     """Trains linear heads.
 
@@ -105,22 +112,26 @@ def train(
         weights: weight of each case [cases], by default 1.
         steps: most steps of L-BFGS.
         rarity: power of the inverse document frequency by which features count.
+        dense_penalty: the same as `penalty` for the weights of the dense features.
 
     Returns:
-        Weights [2 ** bits + 1, heads]; the last row is the bias.
+        Weights [2 ** bits + width + 1, heads]: of the slots, of the dense features, and the bias.
     """
     matrix = Matrix(rows, bits)
     scales = matrix.favour_rare(rarity) if rarity else np.ones(len(matrix.slots), np.float32)
     count, columns = matrix.shape
+    dense = np.stack([row.dense for row in rows])
+    width = dense.shape[1]
+    penalties = np.repeat(np.array([penalty, dense_penalty, 0.0], np.float32), [columns, width, 1])[:, None]
     heads = targets.shape[1]
     case_weights = np.ones(count, np.float32) if weights is None else weights
     case_weights = (case_weights / case_weights.sum())[:, None]
 
     def loss(flat: Floats) -> tuple[float, Floats]:
-        parameters = flat.reshape(columns + 1, heads)
-        scores = matrix.dot(parameters[:-1]) + parameters[-1]
+        parameters = flat.reshape(columns + width + 1, heads)
+        scores = matrix.dot(parameters[:columns]) + dense @ parameters[columns:-1] + parameters[-1]
         if independent:
-            expected = _sigmoid(scores)
+            expected = sigmoid(scores)
             value = np.logaddexp(0, scores) - targets * scores
         else:
             shifted = scores - scores.max(axis=1, keepdims=True)
@@ -128,24 +139,25 @@ def train(
             expected = np.exp(shifted - total)
             value = targets * (total - shifted)
         errors = ((expected - targets) * case_weights).astype(np.float32)
-        gradient = np.empty_like(parameters)
-        gradient[:-1] = matrix.transposed_dot(errors) + penalty * parameters[:-1]
+        gradient = penalties * parameters
+        total_loss = float((value * case_weights).sum()) + 0.5 * float((gradient * parameters).sum())
+        gradient[:columns] += matrix.transposed_dot(errors)
+        gradient[columns:-1] += dense.T @ errors
         gradient[-1] = errors.sum(axis=0)
-        total_loss = float((value * case_weights).sum()) + 0.5 * penalty * float((parameters[:-1] ** 2).sum())
         return total_loss, gradient.ravel()
 
-    flat = _lbfgs(loss, np.zeros((columns + 1) * heads, np.float32), steps)
-    parameters = flat.reshape(columns + 1, heads)
-    whole = np.zeros(((1 << bits) + 1, heads), np.float32)
-    whole[matrix.slots] = parameters[:-1] * scales[:, None]
-    whole[-1] = parameters[-1]
+    flat = _lbfgs(loss, np.zeros((columns + width + 1) * heads, np.float32), steps)
+    parameters = flat.reshape(columns + width + 1, heads)
+    whole = np.zeros(((1 << bits) + width + 1, heads), np.float32)
+    whole[matrix.slots] = parameters[:columns] * scales[:, None]
+    whole[1 << bits :] = parameters[columns:]
     return whole
 
 
 def score(weights: Floats, row: Row) -> Floats:
-    """Scores [heads] of one row under weights [2 ** bits + 1, heads]."""
-    slots = row.slots & (len(weights) - 2)
-    result: Floats = row.values @ weights[slots] + weights[-1]
+    """Scores [heads] of one row under weights [2 ** bits + width + 1, heads], which were trained on such rows."""
+    slots = len(weights) - 1 - len(row.dense)
+    result: Floats = row.values @ weights[row.slots & (slots - 1)] + row.dense @ weights[slots:-1] + weights[-1]
     return result
 
 
@@ -156,7 +168,8 @@ def softmax(scores: Floats) -> Floats:
     return result
 
 
-def _sigmoid(scores: Floats) -> Floats:
+def sigmoid(scores: Floats) -> Floats:
+    """Probabilities of scores of any shape."""
     result: Floats = 0.5 * (1.0 + np.tanh(0.5 * scores))
     return result
 

@@ -1,9 +1,12 @@
 """The trained model of the embedded router: what it consists of, and how it comes out of labelled cases."""
 
+import multiprocessing
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,25 +14,33 @@ from numpy.typing import NDArray
 from agent.messages import Utterance
 from agent.routing.cases import Case, folds
 from agent.routing.closed import Choice, train_choices
-from agent.routing.features import BITS, Features, Message, Row
+from agent.routing.features import BITS, Features, Message, Reading, Row
 from agent.routing.gazetteer import Gazetteer
 from agent.routing.heads import Floats, score, train
+from agent.routing.network import Network, train_network
 from agent.routing.pattern_cases import BATCH, pattern_cases
+from agent.routing.sentences import sentences
 from agent.routing.tagger import train_fields
+
+V = TypeVar("V")
 
 FIRST_BITS = 16
 """Slots of the first stage, which only names the function of an earlier message."""
 GATE = 1.0
 """How much the head "anything at all" says beside the head of a function."""
-_PENALTY = 5e-5
+_PENALTY = 3e-4
 _RARITY = 1.5
 """How much rare features count beyond frequent ones; set by leaving batches out."""
+_WORDS_SHARE = 0.15
+"""How much the words alone say where the meaning is asked for, too."""
+_OPEN = (0.05, 0.95)
+"""The meaning is asked for where the words give the likeliest function a probability between these."""
 _CALIBRATION_FOLDS = 3
 _NOTHING = "none"
 _FIRST_SURE = -0.5
 _BACKGROUND = 600
-_THRESHOLD = 0.56
-"""A call that nobody asked for annoys more than a question asked back, so it takes a little more than an even chance.
+_THRESHOLD = 0.7
+"""A call that nobody asked for annoys more than a question asked back, so it takes more than an even chance.
 
 Fixed: the threshold that was best for some batches was a bad guide to the next one (it cost a point).
 """
@@ -57,19 +68,36 @@ class Model:
     Attributes:
         functions: the functions of the cases, in the order of the heads.
         first: heads of the first stage [2 ** FIRST_BITS + 1, functions].
-        heads: heads of the functions and the gate [2 ** BITS + 1, functions + 1].
+        network: scores of the functions and the gate.
+        by_words: calibrates the network's scores where they come from the words alone.
+        calibration: the same where the meaning was asked for.
         choices: closed values by `function.parameter`.
         fields: crfsuite models by kind of thing.
+        groups: centres of the groups of words that the fields know [groups, WIDTH].
         background: a fixed sample of the cases' features, against which the heads of other cards are trained.
     """
 
     functions: tuple[str, ...]
     first: Floats
-    heads: Floats
+    network: Network
+    by_words: Calibration
     calibration: Calibration
     choices: dict[str, Choice]
     fields: dict[str, bytes]
+    groups: Floats
     background: list[Row]
+
+    def chances(self, turn: Reading) -> Floats:
+        """Probability of each function [functions]."""
+        scores = self.network.score(turn.words)
+        found = self.by_words.probabilities(scores)
+        if _OPEN[0] < found.max() < _OPEN[1]:
+            found = self.calibration.probabilities(_with_meaning(scores, self.network, turn))
+        return found
+
+
+def _with_meaning(by_words: Floats, network: Network, turn: Reading) -> Floats:
+    return np.asarray(_WORDS_SHARE * by_words + (1 - _WORDS_SHARE) * network.score(turn.meaning), np.float32)
 
 
 def previous_function(
@@ -85,81 +113,98 @@ def previous_function(
 
 
 def train_model(cases: Sequence[Case], gazetteer: Gazetteer) -> Model:
-    """Trains everything on all cases; the calibration comes from leaving batches out."""
+    """Trains everything on all cases; the calibrations come from a third of the batches, left out."""
     if not cases:
         raise ValueError("There are no labelled cases to learn from.")
     every = [*cases, *pattern_cases()]
     parts = Training(every, gazetteer)
-    scores = np.zeros((len(cases), len(parts.functions) + 1), np.float32)
-    for fold in folds(cases, _CALIBRATION_FOLDS):
-        left_out = set(fold)
-        heads = parts.heads([index for index in range(len(every)) if index not in left_out])
-        for index in fold:
-            scores[index] = score(heads, parts.rows[index])
-    return parts.model(range(len(every)), calibrate(scores, parts.targets[: len(cases)]))
+    # The fields are half the work and need nothing of the other half. Spawned, since this process may have threads.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        fields = pool.submit(_fields, parts.labelled(every), gazetteer, parts.heard())
+        sentences().learn(case.text for case in every)
+        by_words, calibration = parts.calibrations(folds(cases, _CALIBRATION_FOLDS)[0])
+        network = parts.network(range(len(every)))
+        choices = train_choices(parts.labelled(every), parts.labelled(parts.readings))
+        written = [turn.words for turn, case in zip(parts.readings, every, strict=True) if case.batch != BATCH]
+        trained, groups = fields.result()
+    return Model(
+        functions=parts.functions,
+        first=parts.first,
+        network=network,
+        by_words=by_words,
+        calibration=calibration,
+        choices=choices,
+        fields=trained,
+        groups=groups,
+        background=[row.sparse() for row in written[:: max(1, len(every) // _BACKGROUND)]],
+    )
+
+
+def _fields(
+    cases: Sequence[Case], gazetteer: Gazetteer, heard: Mapping[str, str | None]
+) -> tuple[dict[str, bytes], Floats]:
+    with tempfile.TemporaryDirectory() as folder:
+        fields, groups = train_fields(cases, gazetteer, Path(folder), heard)
+    return fields, groups.centres
 
 
 class Training:
     """Labelled cases as features and targets."""
 
-    def __init__(self, cases: Sequence[Case], gazetteer: Gazetteer, first_from: Sequence[int] | None = None) -> None:
-        """Prepares all cases; the first stage learns from the cases `first_from` (all by default)."""
+    def __init__(self, cases: Sequence[Case], gazetteer: Gazetteer) -> None:
+        """Reads all cases by their words, and trains the first stage."""
         self.cases = cases
-        self.gazetteer = gazetteer
         self.features = Features(gazetteer)
         self.functions = tuple(sorted({case.function for case in cases if case.function is not None}))
         self.targets = np.array(
             [[float(case.function == name) for name in self.functions] for case in cases], np.float32
         )
         messages = [self.features.message(case.text) for case in cases]
-        self.first = self._first(messages, range(len(cases)) if first_from is None else first_from)
-        self.rows = [
-            self.features.row(
-                message, case.history, previous_function(self.features, self.first, self.functions, case.history)
-            )
+        self.first = self._first(messages)
+        self.readings = [
+            self.features.reading(message, case.history, self._previous(case.history))
             for case, message in zip(cases, messages, strict=True)
         ]
 
-    def heads(self, indices: Sequence[int]) -> Floats:
-        """Heads of the functions and the gate, from some of the cases."""
+    def labelled(self, of_cases: Sequence[V]) -> list[V]:
+        """Those of some things, one a case, whose case has labelled arguments."""
+        return [one for one, case in zip(of_cases, self.cases, strict=True) if case.labelled]
+
+    def heard(self) -> dict[str, str | None]:
+        """The functions that the earlier messages of users call for."""
+        said = {one.content for case in self.cases for one in case.history if one.role == "user"}
+        return {text: self._previous([Utterance(role="user", content=text)]) for text in sorted(said)}
+
+    def network(self, indices: Sequence[int]) -> Network:
+        """Scores of the functions and the gate, from some of the cases."""
         targets = self.targets[indices]
         targets = np.concatenate((targets, targets.sum(axis=1, keepdims=True)), axis=1)
-        rows = [self.rows[index] for index in indices]
-        return train(rows, targets, bits=BITS, penalty=_PENALTY, independent=True, rarity=_RARITY)
+        return train_network([self.readings[index] for index in indices], targets, bits=BITS, rarity=_RARITY)
 
-    def model(self, indices: Sequence[int], calibration: Calibration) -> Model:
-        """The whole model from some of the cases, with a calibration made elsewhere."""
-        cases = [self.cases[index] for index in indices]
-        rows = [self.rows[index] for index in indices]
-        step = max(1, len(rows) // _BACKGROUND)
-        with tempfile.TemporaryDirectory() as folder:
-            fields = train_fields(cases, self.gazetteer, Path(folder), self._heard)
-        return Model(
-            functions=self.functions,
-            first=self.first,
-            heads=self.heads(indices),
-            calibration=calibration,
-            choices=train_choices(cases, rows),
-            fields=fields,
-            background=[row for row, case in zip(rows, cases, strict=True) if case.batch != BATCH][::step],
-        )
+    def calibrations(self, unseen: Sequence[int]) -> tuple[Calibration, Calibration]:
+        """Of the words alone and of both, by cases that a network has not seen."""
+        left_out = set(unseen)
+        network = self.network([index for index in range(len(self.cases)) if index not in left_out])
+        turns = [self.readings[index] for index in unseen]
+        by_words = np.stack([network.score(turn.words) for turn in turns])
+        both = np.stack([_with_meaning(scores, network, turn) for scores, turn in zip(by_words, turns, strict=True)])
+        return calibrate(by_words, self.targets[unseen]), calibrate(both, self.targets[unseen])
 
-    def _heard(self, text: str) -> str | None:
-        said = [Utterance(role="user", content=text)]
-        return previous_function(self.features, self.first, self.functions, said)
+    def _previous(self, history: Sequence[Utterance]) -> str | None:
+        return previous_function(self.features, self.first, self.functions, history)
 
-    def _first(self, messages: Sequence[Message], indices: Sequence[int]) -> Floats:
+    def _first(self, messages: Sequence[Message]) -> Floats:
         # Only turns that stand for themselves: earlier messages are read without their own history, too.
-        alone = [index for index in indices if not self.cases[index].history]
+        alone = [index for index, case in enumerate(self.cases) if not case.history]
         rows = [self.features.text_row(messages[index]) for index in alone]
-        return train(rows, self.targets[alone], bits=FIRST_BITS, penalty=6 * _PENALTY, independent=True, steps=20)
+        return train(rows, self.targets[alone], bits=FIRST_BITS, penalty=_PENALTY, independent=True, steps=12)
 
 
 def calibrate(scores: Floats, targets: Floats) -> Calibration:
     """Platt scaling shared by all functions.
 
     Args:
-        scores: [cases, functions + 1] of cases that the heads had not seen.
+        scores: [cases, functions + 1] of cases that the network had not seen.
         targets: [cases, functions].
     """
     joined = (scores[:, :-1] + GATE * scores[:, -1:]).max(axis=1).astype(np.float64)

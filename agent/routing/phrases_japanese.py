@@ -31,6 +31,8 @@ PATTERNS = """
 {place}の穴場ってどこ
 {place}に半日あるんやけど何見たらええ？
 @travel_guide info_type=food
+名物って何がある？
+現地でおいしいものは？
 {place}の名物って何？
 {place}でうまい店知らない？
 来月{place}なんだけど、何食べたらいいかな

@@ -14,8 +14,9 @@ import pycrfsuite
 
 from agent.routing.cases import Case
 from agent.routing.gazetteer import Gazetteer
-from agent.routing.pattern_cases import BATCH
 from agent.routing.text import Tokens, tokens
+from agent.routing.word_groups import WordGroups, make_groups
+from agent.routing.word_groups import words as words_of
 
 SPANS: Mapping[str, Mapping[str, str]] = {
     "celebrity_info": {"person_name": "PERSON"},
@@ -37,9 +38,10 @@ _FIELDS: Mapping[str, str] = {
     "travel_guide": "place",
     "weather_info": "place",
 }
-PARAMS = {"c1": 0.05, "c2": 0.1, "max_iterations": 60, "feature.possible_transitions": True}
+PARAMS = {"c1": 0.05, "c2": 0.1, "max_iterations": 40, "feature.possible_transitions": True}
+_SWAPPED = ("schedule",)
+"""Fields that also learn from swapped copies: two values stand beside each other there, and anything can be one."""
 _MOST_TOKENS = 400
-_COPIES = 2
 _KEPT = 512
 """Messages of dialogues come again with every turn; what was found in them is kept."""
 _LEAST = 0.15
@@ -62,9 +64,10 @@ class Span:
 class Tagger:
     """Finds spans in messages."""
 
-    def __init__(self, fields: Mapping[str, bytes], gazetteer: Gazetteer) -> None:
-        """Opens the fields, each the bytes of a crfsuite model."""
+    def __init__(self, fields: Mapping[str, bytes], gazetteer: Gazetteer, groups: WordGroups) -> None:
+        """Opens the fields, each the bytes of a crfsuite model, with the groups of words that they know."""
         self._gazetteer = gazetteer
+        self._groups = groups
         self._kept: Callable[[str, str, str, bool], list[Span]] = lru_cache(_KEPT)(self._find)
         self._taggers: dict[str, pycrfsuite.Tagger] = {}
         self._fields = dict(fields)  # crfsuite reads out of this memory
@@ -99,7 +102,7 @@ class Tagger:
         if name not in self._taggers or not 0 < len(cut.words) <= _MOST_TOKENS:
             return [], None
         tagger = self._taggers[name]
-        tagger.set(_observations(cut, function, self._gazetteer, role))
+        tagger.set(_observations(cut, function, self._gazetteer, self._groups, role))
         found = _decode(cut, tagger)
         if "TEXT" in SPANS[function].values():
             quoted = _quoted(cut)
@@ -109,33 +112,39 @@ class Tagger:
 
 
 def train_fields(
-    cases: Sequence[Case], gazetteer: Gazetteer, folder: Path, hears: Callable[[str], str | None]
-) -> dict[str, bytes]:
+    cases: Sequence[Case], gazetteer: Gazetteer, folder: Path, heard: Mapping[str, str | None]
+) -> tuple[dict[str, bytes], WordGroups]:
     """Trains one field a kind of thing.
 
     Args:
         cases: what to learn from.
         gazetteer: where names are known from.
         folder: for crfsuite's files; it may be emptied afterwards.
-        hears: names the function that an earlier message calls for.
+        heard: the functions that the earlier messages of users call for.
+
+    Returns:
+        The fields, and the groups of words that they know.
     """
+    groups = make_groups(tokens(case.text) for case in cases)
     trained: dict[str, bytes] = {}
     for name in sorted(set(_FIELDS.values())):
         trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
         trainer.set_params(PARAMS)
         members = [case for case in cases if _FIELDS.get(case.function or "") == name]
-        for case in [*members, *_swapped([case for case in members if case.batch != BATCH])]:
-            for role, text, spans in _labelled(case, hears):
+        swapped = _swapped(members) if name in _SWAPPED else []
+        for case in [*members, *swapped]:
+            for role, text, spans in _labelled(case, heard):
                 cut = tokens(text)
                 if cut.words:
-                    trainer.append(_observations(cut, case.function or "", gazetteer, role), _labels(cut, spans))
+                    observed = _observations(cut, case.function or "", gazetteer, groups, role)
+                    trainer.append(observed, _labels(cut, spans))
         path = folder / f"{name}.crfsuite"
         trainer.train(str(path))
         trained[name] = path.read_bytes()
-    return trained
+    return trained, groups
 
 
-def _labelled(case: Case, hears: Callable[[str], str | None]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+def _labelled(case: Case, heard: Mapping[str, str | None]) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """Messages to learn from with their roles and spans: the turn, and what was said before it.
 
     Most of what is said before holds nothing that the turn points back to; that has to be learned, too.
@@ -151,7 +160,7 @@ def _labelled(case: Case, hears: Callable[[str], str | None]) -> list[tuple[str,
         if (
             there
             or said.role == "assistant"
-            or not set(SPANS.get(hears(said.content) or "", {}).values()) & set(labels.values())
+            or not set(SPANS.get(heard[said.content] or "", {}).values()) & set(labels.values())
         ):
             found.append((said.role, said.content, there))
     return found
@@ -167,15 +176,14 @@ def _swapped(cases: Sequence[Case]) -> list[Case]:
                 pools.setdefault((label, case.lang), []).append(case.arguments[name])
     swapped: list[Case] = []
     for case in cases:
-        for _ in range(_COPIES):
-            text, arguments = case.text, dict(case.arguments)
-            for name, label in SPANS[case.function or ""].items():
-                value = arguments.get(name)
-                if value is not None and value in text and value != text:
-                    other = dice.choice(pools[label, case.lang])
-                    text, arguments[name] = text.replace(value, other), other
-            if text != case.text:
-                swapped.append(replace(case, text=text, arguments=arguments, history=()))
+        text, arguments = case.text, dict(case.arguments)
+        for name, label in SPANS[case.function or ""].items():
+            value = arguments.get(name)
+            if value is not None and value in text and value != text:
+                other = dice.choice(pools[label, case.lang])
+                text, arguments[name] = text.replace(value, other), other
+        if text != case.text:
+            swapped.append(replace(case, text=text, arguments=arguments, history=()))
     return swapped
 
 
@@ -238,7 +246,7 @@ def _likeliest(cut: Tokens, tagger: pycrfsuite.Tagger, labels: Collection[str]) 
     return [Span(label, cut.cut(first, last), chance)]
 
 
-def _observations(cut: Tokens, function: str, gazetteer: Gazetteer, role: str) -> list[list[str]]:
+def _observations(cut: Tokens, function: str, gazetteer: Gazetteer, groups: WordGroups, role: str) -> list[list[str]]:
     lowered = cut.text.lower()
     if len(lowered) != len(cut.text):
         lowered = cut.text  # a few capitals grow when lowered, and places would shift
@@ -257,6 +265,9 @@ def _observations(cut: Tokens, function: str, gazetteer: Gazetteer, role: str) -
         left[at] = concepts[at - 1] or left[at - 1]
     for at in range(count + 1, 1, -1):
         right[at] = concepts[at + 1] or right[at + 1]
+    meant = words_of(cut)
+    group = ["", "", *map(str, groups.of(meant)), "", ""]
+    edges = ["", "", *("B" if word.begins else "I" for word in meant), "", ""]
     observations: list[list[str]] = []
     for at in range(2, count + 2):
         word, before, after = words[at], words[at - 1], words[at + 1]
@@ -290,6 +301,12 @@ def _observations(cut: Tokens, function: str, gazetteer: Gazetteer, role: str) -
                 f"g{function[:2]}{concepts[at]}{kinds[at + 1]}",
                 f"^{at - 2 if at < 5 else 9}",
                 f"${count + 1 - at if at > count - 2 else 9}{word if at > count - 2 else ''}",
+                f"e{group[at]}",
+                f"E{group[at - 1]}",
+                f"G{group[at + 1]}",
+                f"j{group[at]} {group[at + 1]}",
+                f"o{edges[at]}{edges[at + 1]}{kind}",
+                f"P{edges[at]}{'.'.join(map(str, meant[at - 2].numbers))}",
             ]
         )
     return observations

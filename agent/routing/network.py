@@ -1,0 +1,158 @@
+"""A small network over sparse and dense features: one hidden layer, trained by Adam in plain numpy.
+
+What a turn wants often shows only in what goes together (a place and a question, a product and no past tense): linear
+heads add such signs up, the hidden layer can tie them together.
+
+In training the meaning of a turn is left out now and then, so that the network can do with its words alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.routing.features import Reading, Row
+from agent.routing.heads import Floats, Matrix, sigmoid
+
+HIDDEN = 64
+_BATCH = 128
+_ROUNDS = 8
+_RATE, _LAST_RATE = 4e-3, 0.05
+"""Learning rate at the beginning, and the share of it that is left at the end."""
+_WORDS_ALONE = 0.3
+"""Chance that a case is read without its meaning."""
+_DROPPED = 0.3
+_DECAY = 0.02
+"""Weight decay of the dense weights, per unit of the learning rate (Loshchilov and Hutter 2019)."""
+_MOMENTUM, _SPREAD, _TINY = 0.9, 0.999, 1e-8
+"""Adam's (Kingma and Ba 2015)."""
+_LEAST_CASES = 4
+"""Slots of fewer cases are left out."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """What was learned.
+
+    Attributes:
+        places: where each slot stands in `table` [2 ** bits]; 0 for those left out.
+        table: weights of the slots [slots kept + 1, hidden]; the first row is zero.
+        dense: weights of the dense features [width + 1, hidden]; the last row is the bias.
+        out: weights of the hidden layer [hidden, heads].
+        direct: weights from the dense features past the hidden layer [width + 1, heads]; the last row is the bias.
+    """
+
+    places: NDArray[np.int32]
+    table: NDArray[np.float16]
+    dense: Floats
+    out: Floats
+    direct: Floats
+
+    def score(self, row: Row) -> Floats:
+        """Scores [heads] of one row."""
+        inside = row.values @ self.table[self.places[row.slots]].astype(np.float32)
+        inside += row.dense @ self.dense[:-1] + self.dense[-1]
+        result: Floats = np.maximum(inside, 0) @ self.out + row.dense @ self.direct[:-1] + self.direct[-1]
+        return result
+
+
+def train_network(readings: Sequence[Reading], targets: Floats, *, bits: int, rarity: float, seed: int = 0) -> Network:
+    """Trains logistic outputs; the same for the same cases.
+
+    Args:
+        readings: features of each case.
+        targets: [cases, heads], 1 where the head should fire.
+        bits: slots are folded to 2 ** bits.
+        rarity: power of the inverse document frequency by which features count.
+        seed: of the first weights, the order and what is dropped.
+    """
+    dice = np.random.default_rng(seed)
+    words = [reading.words for reading in readings]
+    matrix = Matrix(words, bits, least=_LEAST_CASES)
+    scales = matrix.favour_rare(rarity)
+    alone, meant = (_with_bias(rows) for rows in (words, [reading.meaning for reading in readings]))
+    heads, width = targets.shape[1], meant.shape[1]
+    # The weights of a slot beside their moments: what a batch touches is fetched and put back at once.
+    slots = np.zeros((matrix.shape[1], 3, HIDDEN), np.float32)
+    slots[:, 0] = dice.normal(0, 0.02, (matrix.shape[1], HIDDEN))
+    edge = 1 / np.sqrt(width)
+    weights = [
+        dice.uniform(-edge, edge, (width, HIDDEN)).astype(np.float32),
+        dice.uniform(-1 / np.sqrt(HIDDEN), 1 / np.sqrt(HIDDEN), (HIDDEN, heads)).astype(np.float32),
+        dice.uniform(-edge, edge, (width, heads)).astype(np.float32),
+    ]
+    moments = [(np.zeros_like(weight), np.zeros_like(weight)) for weight in weights]
+    batches = list(_batches(matrix, dice))
+    step = 0
+    for _ in range(_ROUNDS):
+        for number in dice.permutation(len(batches)):
+            batch = batches[number]
+            slower = _RATE * max(_LAST_RATE, 1 - step / (_ROUNDS * len(batches)))
+            step += 1
+            rate = slower * np.sqrt(1 - _SPREAD**step) / (1 - _MOMENTUM**step)
+            blind = dice.random((len(batch.cases), 1)) < _WORDS_ALONE
+            given, wanted = np.where(blind, alone[batch.cases], meant[batch.cases]), targets[batch.cases]
+            sparse = np.zeros((len(batch.cases), len(batch.touched)), np.float32)
+            sparse[batch.rows, batch.columns] = batch.values
+            touched = slots[batch.touched]
+            inside = sparse @ touched[:, 0] + given @ weights[0]
+            open_ = (inside > 0) * (dice.random(inside.shape, np.float32) >= _DROPPED) * np.float32(1 / (1 - _DROPPED))
+            hidden = inside * open_
+            errors = (sigmoid(hidden @ weights[1] + given @ weights[2]) - wanted) / np.float32(len(wanted))
+            back = (errors @ weights[1].T) * open_
+            gradients = (given.T @ back, hidden.T @ errors, given.T @ errors)
+            kept = np.float32(1 - slower * _DECAY)
+            for index, gradient in enumerate(gradients):
+                weights[index] = kept * weights[index] - _adam(*moments[index], gradient, rate)
+            touched[:, 0] -= _adam(touched[:, 1], touched[:, 2], sparse.T @ back, rate)
+            slots[batch.touched] = touched
+    places = np.zeros(1 << bits, np.int32)
+    places[matrix.slots] = np.arange(1, len(matrix.slots) + 1)
+    whole = np.concatenate((np.zeros((1, HIDDEN), np.float32), slots[:, 0] * scales[:, None])).astype(np.float16)
+    return Network(places, whole, *weights)
+
+
+def _with_bias(rows: Sequence[Row]) -> Floats:
+    return np.stack([np.append(row.dense, np.float32(1)) for row in rows])
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Some cases with their sparse features: the columns that they touch, and the entries by row and touched column."""
+
+    cases: NDArray[np.int64]
+    touched: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    values: Floats
+
+
+def _batches(matrix: Matrix, dice: np.random.Generator) -> Iterator[_Batch]:
+    order = dice.permutation(matrix.shape[0])
+    for first in range(0, len(order), _BATCH):
+        cases = order[first : first + _BATCH]
+        parts = [matrix.entries(case) for case in cases]
+        touched, columns = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
+        rows = np.repeat(np.arange(len(cases)), [len(part[0]) for part in parts])
+        # A feature that a turn has twice counts twice.
+        entries, which = np.unique(rows * len(touched) + columns, return_inverse=True)
+        sums = np.bincount(which, np.concatenate([part[1] for part in parts]))
+        yield _Batch(cases, touched, entries // len(touched), entries % len(touched), np.asarray(sums, np.float32))
+
+
+def _adam(first: Floats, second: Floats, gradient: Floats, rate: float) -> Floats:
+    """The step, with the moments updated in place; `rate` holds the correction for their beginning at zero."""
+    # In place: at this size most time goes into fetching memory.
+    step = gradient - first
+    step *= np.float32(1 - _MOMENTUM)
+    first += step
+    np.multiply(gradient, gradient, out=step)
+    step -= second
+    step *= np.float32(1 - _SPREAD)
+    second += step
+    np.sqrt(second, out=step)
+    step += np.float32(_TINY)
+    np.divide(first, step, out=step)
+    step *= np.float32(rate)
+    return step
