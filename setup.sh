@@ -28,15 +28,23 @@ make_environment() {
     local python
     python=$(find_python)
     if ! .venv/bin/python -c '' 2>/dev/null; then
-        say "Setting up (a minute or two) ..."
+        say "Setting up (two or three minutes, once) ..."
         "$python" -m venv .venv 2>/dev/null || fail "$python has no venv module; on Debian: apt install python3-venv"
     fi
+    : >"$log"
+}
+
+# install_packages WHAT: this project, with the extras of WHAT.
+install_packages() {
     # Most of torch's files are never read: compiling all of them takes longer than the download.
-    local what=.
-    [ -n "$dev" ] && what='.[dev,train]'
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check ${dev:+--no-compile} --editable "$what" \
-        >"$log" 2>&1 \
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check ${dev:+--no-compile} --editable "$1" \
+        >>"$log" 2>&1 \
         || { tail -5 "$log" >&2; fail "the packages could not be installed; the whole log: $log"; }
+}
+
+# What takes longest, so all the rest is done meanwhile.
+learn() {
+    .venv/bin/python -m agent.routing.embedded >>"$log" 2>&1 || { tail -3 "$log" >&2; return 1; }
 }
 
 have_mosquitto() {
@@ -209,8 +217,12 @@ for option in "$@"; do
 done
 
 make_environment
+install_packages .
+learn &
+learning=$!
+[ -z "$dev" ] || install_packages '.[dev,train]'
 install_mosquitto
-.venv/bin/python -m agent.routing.embedded >>"$log" 2>&1 || { tail -3 "$log" >&2; fail "the router could not learn; see $log"; }
+wait $learning || fail "the router could not learn; see $log"
 .venv/bin/python -c 'from agent.credentials import Credentials; from agent.settings import settings; Credentials(settings()).prepare()'
 if [ -n "$dev" ]; then touch .venv/ready-dev; fi
 touch .venv/ready

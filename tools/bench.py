@@ -67,10 +67,15 @@ async def installation(slots: dict[str, int] | None = None) -> AsyncIterator[tup
 
 
 def texts(settings: Settings) -> Iterator[str]:
-    """Turns of the labelled cases that need no dialogue before them, shuffled, each once before any comes again."""
-    alone = [case.text for case in load_cases(settings.cases) if not case.history]
-    Random(0).shuffle(alone)
-    return itertools.cycle(alone)
+    """What dialogues of the labelled cases begin with, shuffled, each once before any comes again.
+
+    The router learns from how dialogues end, so it has not seen these.
+    """
+    cases = load_cases(settings.cases)
+    first = {case.history[0].content for case in cases if case.history and case.history[0].role == "user"}
+    new = sorted(first - {case.text for case in cases})
+    Random(0).shuffle(new)
+    return itertools.cycle(new)
 
 
 async def one_by_one(client: Client, said: Iterable[str]) -> dict[str, list[float]]:
@@ -118,6 +123,12 @@ def cpu(running: dict[str, psutil.Process]) -> dict[str, float]:
     return {name: one.user + one.system for name, one in times.items()}
 
 
+def stolen() -> tuple[float, float]:
+    """Seconds that the host gave to other machines while this one wanted them, and all seconds; of all processors."""
+    times = psutil.cpu_times()
+    return getattr(times, "steal", 0.0), sum(times)
+
+
 def _row(name: str, times: list[float]) -> str:
     if len(times) < 2:
         return f"| {name} | {len(times)} | | | |"
@@ -130,20 +141,24 @@ async def turn(arguments: argparse.Namespace) -> None:
     async with installation(parse_slots(arguments.slots)) as (settings, clients):
         said = texts(settings)
         await one_by_one(clients[0], itertools.islice(said, 20))
+        took_before, all_before = stolen()
         times = await one_by_one(clients[0], itertools.islice(said, arguments.turns))
+        took, all_of_it = stolen()
         print("One turn after another, milliseconds since the say:\n")
         print("| stage | turns | p50 | p95 | p99 |\n| --- | --- | --- | --- | --- |")
         for name, found in times.items():
             print(_row(name, found))
+        share = (took - took_before) / max(all_of_it - all_before, 1e-9)
+        print(f"\nOf the processors' time {share:.0%} went to other machines on this host meanwhile.")
         running = processes(settings)
         before = cpu(running)
-        rate, took = await at_once(clients, itertools.islice(said, arguments.rate_turns), arguments.window)
-        print(f"\n{arguments.window} turns at once: {rate:.0f} turns a second over {len(took)} turns\n")
+        rate, each = await at_once(clients, itertools.islice(said, arguments.rate_turns), arguments.window)
+        print(f"\n{arguments.window} turns at once: {rate:.0f} turns a second over {len(each)} turns\n")
         print("| | turns | p50 | p95 | p99 |\n| --- | --- | --- | --- | --- |")
-        print(_row("turn under load, ms", took))
+        print(_row("turn under load, ms", each))
         print("\n| process | processor ms a turn | resident MB |\n| --- | --- | --- |")
         after = cpu(running)
-        work = {name: (after[name] - before[name]) * 1000 / len(took) for name in running}
+        work = {name: (after[name] - before[name]) * 1000 / len(each) for name in running}
         held = {name: process.memory_info().rss / 2**20 for name, process in running.items()}
         for name in running:
             print(f"| {name} | {work[name]:.2f} | {held[name]:.0f} |")
