@@ -33,7 +33,7 @@ _RARITY = 1.5
 """How much rare features count beyond frequent ones; set by leaving batches out."""
 _WORDS_SHARE = 0.15
 """How much the words alone say where the meaning is asked for, too."""
-_OPEN = (0.05, 0.95)
+_OPEN = (0.1, 0.9)
 """The meaning is asked for where the words give the likeliest function a probability between these."""
 _CALIBRATION_FOLDS = 3
 _NOTHING = "none"
