@@ -27,7 +27,6 @@ from agent.routing.sentences import sentences
 from agent.routing.stripping import bare
 from agent.routing.tagger import Tagger
 from agent.routing.validation import missing, validate
-from agent.routing.word_groups import WordGroups
 from agent.settings import Settings, settings
 
 _ANSWERED = 0.9
@@ -68,7 +67,7 @@ class EmbeddedRouter:
         self._model = model
         self._features = Features(gazetteer)
         self._foreign = ForeignFunctions(self._features, model.background)
-        tagger = Tagger(model.fields, gazetteer, WordGroups(model.groups))
+        tagger = Tagger(model.fields, gazetteer, model.groups)
         self._arguments = Arguments(tagger, model.choices, References(tagger, self._heard))
         self._threshold = _shifted(model.calibration.threshold, threshold)
 

@@ -21,6 +21,7 @@ from agent.routing.network import Network, train_network
 from agent.routing.pattern_cases import BATCH, pattern_cases
 from agent.routing.sentences import sentences
 from agent.routing.tagger import train_fields
+from agent.routing.word_groups import WordGroups
 
 V = TypeVar("V")
 
@@ -73,7 +74,7 @@ class Model:
         calibration: the same where the meaning was asked for.
         choices: closed values by `function.parameter`.
         fields: crfsuite models by kind of thing.
-        groups: centres of the groups of words that the fields know [groups, WIDTH].
+        groups: words of like meaning, as the fields know them.
         background: a fixed sample of the cases' features, against which the heads of other cards are trained.
     """
 
@@ -84,7 +85,7 @@ class Model:
     calibration: Calibration
     choices: dict[str, Choice]
     fields: dict[str, bytes]
-    groups: Floats
+    groups: WordGroups
     background: list[Row]
 
     def chances(self, turn: Reading) -> Floats:
@@ -142,10 +143,9 @@ def train_model(cases: Sequence[Case], gazetteer: Gazetteer) -> Model:
 
 def _fields(
     cases: Sequence[Case], gazetteer: Gazetteer, heard: Mapping[str, str | None]
-) -> tuple[dict[str, bytes], Floats]:
+) -> tuple[dict[str, bytes], WordGroups]:
     with tempfile.TemporaryDirectory() as folder:
-        fields, groups = train_fields(cases, gazetteer, Path(folder), heard)
-    return fields, groups.centres
+        return train_fields(cases, gazetteer, Path(folder), heard)
 
 
 class Training:

@@ -23,6 +23,7 @@ from agent.routing.closed import Choice
 from agent.routing.features import Row
 from agent.routing.model import Calibration, Model
 from agent.routing.network import Network
+from agent.routing.word_groups import WordGroups
 
 _CODE = [
     "cases",
@@ -70,7 +71,7 @@ def save_model(model: Model, path: Path) -> None:
     arrays: dict[str, Any] = {
         "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
         "first": model.first,
-        "groups": model.groups,
+        **_packed_groups(model.groups),
         **{f"network.{name}": getattr(model.network, name) for name in _NETWORK},
         **{f"choice.{name}": choice.weights for name, choice in model.choices.items()},
         **{f"field.{name}": np.frombuffer(content, np.uint8) for name, content in model.fields.items()},
@@ -99,7 +100,7 @@ def load_model(path: Path) -> Model | None:
                 functions=tuple(about["functions"]),
                 first=stored["first"],
                 network=Network(**{name: stored[f"network.{name}"] for name in _NETWORK}),
-                groups=stored["groups"],
+                groups=_unpacked_groups(stored["centres"], stored["words"], stored["sizes"], stored["groups"]),
                 by_words=Calibration(*about["by_words"]),
                 calibration=Calibration(*about["calibration"]),
                 choices={
@@ -118,6 +119,23 @@ def _packed(rows: Sequence[Row]) -> dict[str, np.ndarray]:
         "values": np.concatenate([row.values for row in rows]),
         "lengths": np.array([len(row.slots) for row in rows], np.int32),
     }
+
+
+def _packed_groups(groups: WordGroups) -> dict[str, np.ndarray]:
+    known = groups.known
+    return {
+        "centres": groups.centres,
+        "words": np.array([number for numbers in known for number in numbers], np.int32),
+        "sizes": np.array([len(numbers) for numbers in known], np.int32),
+        "groups": np.array(list(known.values()), np.int16),
+    }
+
+
+def _unpacked_groups(centres: np.ndarray, words: np.ndarray, sizes: np.ndarray, groups: np.ndarray) -> WordGroups:
+    numbers, ends = words.tolist(), np.cumsum(sizes).tolist()
+    starts = [0, *ends[:-1]]
+    known = (tuple(numbers[start:end]) for start, end in zip(starts, ends, strict=True))
+    return WordGroups(centres, dict(zip(known, groups.tolist(), strict=True)))
 
 
 def _unpacked(slots: np.ndarray, values: np.ndarray, lengths: np.ndarray) -> list[Row]:

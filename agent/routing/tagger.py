@@ -141,7 +141,7 @@ def train_fields(
         path = folder / f"{name}.crfsuite"
         trainer.train(str(path))
         trained[name] = path.read_bytes()
-    return trained, groups
+    return trained, WordGroups(groups.centres, groups.known)
 
 
 def _labelled(case: Case, heard: Mapping[str, str | None]) -> list[tuple[str, str, list[tuple[str, str]]]]:

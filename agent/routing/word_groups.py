@@ -5,9 +5,10 @@ The groups are the clusters (k-means) of the encoder's embeddings of the words i
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,22 +45,30 @@ class WordGroups:
 
     Args:
         centres: [groups, sentences.WIDTH], of length 1.
+        learned: groups of words that were looked for before and will come again.
     """
 
-    def __init__(self, centres: NDArray[np.float32]) -> None:
+    def __init__(self, centres: NDArray[np.float32], learned: Mapping[Numbers, int] = MappingProxyType({})) -> None:
         self.centres = centres
-        self._known: dict[Numbers, int] = {(): -1}
+        self._learned = learned
+        self._others: dict[Numbers, int] = {(): -1}
 
     def of(self, found: Sequence[Word]) -> list[int]:
         """The numbers of the groups of words; -1 for those that have none."""
-        new = list({word.numbers for word in found} - self._known.keys())
+        wanted = [word.numbers for word in found]
+        new = [one for one in dict.fromkeys(wanted) if one not in self._learned and one not in self._others]
         if new:
-            if len(self._known) > _KEPT:
-                self._known = {(): -1}
+            if len(self._others) > _KEPT:
+                self._others = {(): -1}
                 return self.of(found)
             # All at once: a product of matrices takes hardly longer than one of its rows.
-            self._known.update(zip(new, np.argmax(_meanings(new) @ self.centres.T, axis=1).tolist(), strict=True))
-        return [self._known[word.numbers] for word in found]
+            self._others.update(zip(new, np.argmax(_meanings(new) @ self.centres.T, axis=1).tolist(), strict=True))
+        return [self._learned[one] if one in self._learned else self._others[one] for one in wanted]
+
+    @property
+    def known(self) -> dict[Numbers, int]:
+        """The groups of all words that were asked for."""
+        return {**self._learned, **self._others}
 
 
 def words(cut: Tokens) -> list[Word]:
