@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.fernet import Fernet
 from pydantic import ValidationError
 
-from agent import messages, schema, topics
+from agent import messages, packets, schema, topics
 from agent.address import Address
 from agent.messages import Card, Message
 from agent.routing.foreign_arguments import Contexts, answer, fill
@@ -96,6 +96,7 @@ def targets() -> list[Target]:
         Target("text on a screen", ["a\x1b[2J\x1b]0;t\x07\x9b1m\u202e京都".encode()], _screen, traced=True),
         Target("sealed context", [_sealed()], _context, 0.5, traced=True),
         Target("broker's URL", [b"mqtts://me:p%40ss@[::1]:8883/x?y#z"], _url, 0.5, traced=True),
+        Target("MQTT packets", [_packets()], _stream, traced=True),
         Target("topic", [b"result/f/c/v", b"reply/c/v/final"], _topic, 0.5, traced=True),
     ]
 
@@ -216,6 +217,32 @@ def _url(data: bytes) -> Features:
     except ValueError as error:
         return {str(error)[:20]}
     return {(address.tls, address.username is None, address.password is None)}
+
+
+def _packets() -> bytes:
+    said = packets.Publish("fg/v1/say/c/v", _json(_TURN), 258)
+    return packets.publish(said, "fg/v1/reply") + packets.puback(513) + packets.publish(said._replace(mid=0))
+
+
+def _stream(data: bytes) -> Features:
+    """What a broker sends; a message that was understood is the same when it is sent on."""
+    found: set[Hashable] = set()
+    at = 0
+    try:
+        while (next_one := packets.bounds(data, at)) is not None:
+            body, end = next_one
+            packet, body, at = data[at:end], body - at, end
+            found.add(packets.kind(packet))
+            if packets.kind(packet) == packets.PUBLISH:
+                message = packets.read_publish(packet, body)
+                if not set(message.topic) & set("+#"):
+                    again = packets.publish(message)
+                    assert packets.read_publish(again, (packets.bounds(again, 0) or (0, 0))[0]) == message  # noqa: S101
+            elif packets.kind(packet) == packets.PUBACK:
+                packets.read_puback(packet, body)
+    except packets.MalformedError as error:
+        found.add(str(error))
+    return found
 
 
 def _topic(data: bytes) -> Features:
