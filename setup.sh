@@ -36,8 +36,8 @@ make_environment() {
 
 # install_packages WHAT: this project, with the extras of WHAT.
 install_packages() {
-    # Most of torch's files are never read: compiling all of them takes longer than the download.
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check ${dev:+--no-compile} --editable "$1" \
+    # Most of the files are never read: compiling all of them takes longer than the download.
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --editable "$1" \
         >>"$log" 2>&1 \
         || { tail -5 "$log" >&2; fail "the packages could not be installed; the whole log: $log"; }
 }

@@ -118,11 +118,15 @@ def train_model(cases: Sequence[Case], gazetteer: Gazetteer) -> Model:
     if not cases:
         raise ValueError("There are no labelled cases to learn from.")
     every = [*cases, *pattern_cases()]
-    parts = Training(every, gazetteer)
-    # The fields are half the work and need nothing of the other half. Spawned, since this process may have threads.
+    texts = sorted({case.text for case in every})
+    half = len(texts) // 2
+    # Another process does half the work. Spawned, since this one may have threads.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        meanings = pool.submit(_meanings, texts[half:])
+        parts = Training(every, gazetteer)
         fields = pool.submit(_fields, parts.labelled(every), gazetteer, parts.heard())
-        sentences().learn(case.text for case in every)
+        sentences().keep(texts[:half], _meanings(texts[:half]))
+        sentences().keep(texts[half:], meanings.result())
         by_words, calibration = parts.calibrations(folds(cases, _CALIBRATION_FOLDS)[0])
         network = parts.network(range(len(every)))
         choices = train_choices(parts.labelled(every), parts.labelled(parts.readings))
@@ -139,6 +143,10 @@ def train_model(cases: Sequence[Case], gazetteer: Gazetteer) -> Model:
         groups=groups,
         background=[row.sparse() for row in written[:: max(1, len(every) // _BACKGROUND)]],
     )
+
+
+def _meanings(texts: Sequence[str]) -> Floats:
+    return sentences().vectors(texts)
 
 
 def _fields(

@@ -5,7 +5,7 @@ languages, 33 MB): nothing is downloaded when it runs. The cases show how functi
 what words mean that no case has.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -63,13 +63,17 @@ class Sentences:
             self._known[key] = found
         return found
 
-    def learn(self, texts: Iterable[str]) -> None:
-        """Encodes many texts at once, three times faster than one by one, and keeps them until `forget`."""
-        new = sorted({_cut(text) for text in texts} - self._lasting.keys())
-        self._lasting.update(zip(new, self._encoder.encode(new), strict=True))
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The meanings of many texts [texts, WIDTH]: at once, three times faster than one by one."""
+        found: NDArray[np.float32] = self._encoder.encode([_cut(text) for text in texts])
+        return found
+
+    def keep(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Keeps meanings until `forget`."""
+        self._lasting.update(zip(map(_cut, texts), vectors, strict=True))
 
     def forget(self) -> None:
-        """Frees what `learn` has kept."""
+        """Frees what is kept."""
         self._lasting.clear()
 
     def pieces(self, text: str) -> list[Piece]:
