@@ -13,7 +13,7 @@ chat: .venv/ready
 setup: .venv/ready
 
 test: .venv/ready-dev check
-	.venv/bin/pytest --numprocesses 2 --dist loadfile
+	.venv/bin/pytest
 
 check: .venv/ready-dev
 	.venv/bin/ruff check .
