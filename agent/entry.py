@@ -20,6 +20,7 @@ from agent.settings import PROJECT, Settings
 from agent.supervisor import SupervisorError, absent, environment, is_ready
 from agent.worker import open_bus
 
+NOT_RUNNING = "FuncGemma is not running. Start it with: funcgemma up --detach"
 _READY_S = 60.0
 _CONNECT_S = 5.0
 _GLANCE_S = 0.3
@@ -32,7 +33,7 @@ def require_running(settings: Settings) -> None:
         SupervisorError: it does not.
     """
     if not settings.broker_url and not settings.external_broker and running(settings) is None:
-        raise SupervisorError("FuncGemma is not running. Start it with: funcgemma up --detach")
+        raise SupervisorError(NOT_RUNNING)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from agent.bus import BusError
 from agent.certificates import broker_files
 from agent.client import Client
 from agent.credentials import CredentialError, Credentials
-from agent.entry import operator, require_running, started, with_client
+from agent.entry import NOT_RUNNING, operator, require_running, started, with_client
 from agent.home_lock import AlreadyRunning, running
 from agent.mqtt import MqttBus
 from agent.presence import Presence
@@ -113,13 +113,7 @@ def status(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.json:
         print(safe_json(json.dumps({"ready": ready, "components": components})))
     elif not components:
-        there = running(settings)
-        logs = settings.home / "logs"
-        print(
-            f"Not ready; the logs: {logs}"
-            if there
-            else "FuncGemma is not running. Start it with: funcgemma up --detach"
-        )
+        print(f"Not ready; the logs: {settings.home / 'logs'}" if running(settings) else NOT_RUNNING)
     else:
         for one in components:
             shown = [one_line(str(one[name] or "-")) for name in ("client", "role", "state", "pid")]

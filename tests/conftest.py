@@ -25,18 +25,12 @@ from agent.worker import open_bus
 from functions.chat_model import ChatModel
 from functions.registry import Context
 from functions.web import Web
+from tools.installation import free_port
 
 PATIENCE_S = 20.0
 """Longest wait for something that must happen; a test that works never waits as long."""
 SAID = datetime(2026, 11, 23, 9, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
 """When a call's turn was said: on a Monday."""
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Mosquitto:

@@ -13,8 +13,9 @@ import pytest
 from agent.model_shelf import DOWNLOADS, alone, look, pull, unload
 from agent.ollama import Ollama, OllamaError
 from agent.settings import PROJECT, Settings
-from tests.conftest import PATIENCE_S, free_port
+from tests.conftest import PATIENCE_S
 from tests.ollama_server import OllamaServer, Pulling
+from tools.installation import free_port
 
 BOTH = {"functiongemma": 301_000_000, "gemma3:4b": 3_300_000_000}
 

@@ -10,9 +10,10 @@ import pytest
 
 from agent.ollama import ModelMissing, Ollama, OllamaError, OllamaGone, Part, ToolCall
 from agent.ollama_wire import refusal
-from tests.conftest import PATIENCE_S, free_port
+from tests.conftest import PATIENCE_S
 from tests.ollama_functiongemma import PHRASE, render
 from tests.ollama_server import OllamaServer, Pulling, Reply
+from tools.installation import free_port
 
 HELLO = [{"role": "user", "content": "hello"}]
 CALL = "<start_function_call>call:weather_info{location:<escape>Tokyo, Japan<escape>}<end_function_call>"

@@ -24,8 +24,9 @@ from agent.routing.cases import load_cases
 from agent.settings import PROJECT, Settings
 from agent.supervisor import environment
 from agent.worker import open_bus
-from tests.conftest import PATIENCE_S, free_port
+from tests.conftest import PATIENCE_S
 from tests.test_processes import Observer
+from tools.installation import free_port
 
 SAID = [
     ("zoo", "remind me to feed the zebra tomorrow at 9am"),

@@ -19,7 +19,7 @@ from agent.routing.cases import load_cases
 from agent.routing.features import Features, Reading
 from agent.routing.foreign import ForeignFunctions
 from agent.routing.gazetteer import Gazetteer
-from agent.routing.model import Model, previous_function, train_model
+from agent.routing.model import THRESHOLD, Model, previous_function, train_model
 from agent.routing.model_file import load_model, model_key, save_model
 from agent.routing.pending import completed, refuses
 from agent.routing.references import References
@@ -69,7 +69,7 @@ class EmbeddedRouter:
         self._foreign = ForeignFunctions(self._features, model.background)
         tagger = Tagger(model.fields, gazetteer, model.groups)
         self._arguments = Arguments(tagger, model.choices, References(tagger, self._heard))
-        self._threshold = _shifted(model.calibration.threshold, threshold)
+        self._threshold = _shifted(THRESHOLD, threshold)
 
     @classmethod
     def load(cls, chosen: Settings) -> "EmbeddedRouter":

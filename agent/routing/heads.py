@@ -98,8 +98,6 @@ def train(
     independent: bool,
     weights: Floats | None = None,
     steps: int = 40,
-    rarity: float = 0.0,
-    dense_penalty: float = 1e-3,
 ) -> Floats:
     """Trains linear heads.
 
@@ -111,18 +109,15 @@ def train(
         independent: logistic heads one by one; otherwise one softmax.
         weights: weight of each case [cases], by default 1.
         steps: most steps of L-BFGS.
-        rarity: power of the inverse document frequency by which features count.
-        dense_penalty: the same as `penalty` for the weights of the dense features.
 
     Returns:
         Weights [2 ** bits + width + 1, heads]: of the slots, of the dense features, and the bias.
     """
     matrix = Matrix(rows, bits)
-    scales = matrix.favour_rare(rarity) if rarity else np.ones(len(matrix.slots), np.float32)
     count, columns = matrix.shape
     dense = np.stack([row.dense for row in rows])
     width = dense.shape[1]
-    penalties = np.repeat(np.array([penalty, dense_penalty, 0.0], np.float32), [columns, width, 1])[:, None]
+    penalties = np.repeat(np.array([penalty, 0.0], np.float32), [columns + width, 1])[:, None]
     heads = targets.shape[1]
     case_weights = np.ones(count, np.float32) if weights is None else weights
     case_weights = (case_weights / case_weights.sum())[:, None]
@@ -149,7 +144,7 @@ def train(
     flat = _lbfgs(loss, np.zeros((columns + width + 1) * heads, np.float32), steps)
     parameters = flat.reshape(columns + width + 1, heads)
     whole = np.zeros(((1 << bits) + width + 1, heads), np.float32)
-    whole[matrix.slots] = parameters[:columns] * scales[:, None]
+    whole[matrix.slots] = parameters[:columns]
     whole[1 << bits :] = parameters[columns:]
     return whole
 

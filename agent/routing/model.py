@@ -40,8 +40,8 @@ _CALIBRATION_FOLDS = 3
 _NOTHING = "none"
 _FIRST_SURE = -0.5
 _BACKGROUND = 600
-_THRESHOLD = 0.7
-"""A call that nobody asked for annoys more than a question asked back, so it takes more than an even chance.
+THRESHOLD = 0.7
+"""Least probability of a call: one that nobody asked for annoys more than a question asked back.
 
 Fixed: the threshold that was best for some batches was a bad guide to the next one (it cost a point).
 """
@@ -49,11 +49,10 @@ Fixed: the threshold that was best for some batches was a bad guide to the next 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores to probabilities (Platt), and the probability from which on a call is made."""
+    """Scores to probabilities (Platt)."""
 
     slope: float
     offset: float
-    threshold: float
 
     def probabilities(self, scores: Floats) -> Floats:
         """Probability of each function [functions] from scores [functions + 1]; the last one is the gate's."""
@@ -219,7 +218,7 @@ def calibrate(scores: Floats, targets: Floats) -> Calibration:
     best = (scores[:, :-1] + GATE * scores[:, -1:]).argmax(axis=1)
     right = targets[np.arange(len(targets)), best].astype(np.float64)
     slope, offset = _platt(joined, right)
-    return Calibration(slope, offset, _THRESHOLD)
+    return Calibration(slope, offset)
 
 
 def _platt(scores: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[float, float]:

@@ -41,7 +41,7 @@ class Sentences:
     """The encoder with a memory: the messages of a dialogue come again with every turn."""
 
     def __init__(self) -> None:
-        """Loads the weights (about a second)."""
+        """Loads vocabulary and weights (about two seconds)."""
         # For this process for good: on several threads products of small matrices take longer, the more so on a busy
         # machine (40 ms a turn in place of 4).
         threadpool_limits(limits=1, user_api="blas")
