@@ -13,7 +13,7 @@ chat: .venv/ready
 setup: .venv/ready
 
 test: .venv/ready-dev check
-	.venv/bin/pytest
+	.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/ready-dev
 	.venv/bin/ruff check .

@@ -22,6 +22,8 @@ from agent.routing.text import is_japanese
 from agent.settings import PROJECT, Settings
 from tools.outcomes import turn_of
 
+pytestmark = pytest.mark.long
+
 STRING: Mapping[str, Any] = {"type": "string"}
 BUILT_IN: Mapping[str, tuple[Mapping[str, Any], list[str]]] = {
     "travel_guide": (

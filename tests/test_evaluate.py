@@ -14,6 +14,8 @@ from agent.settings import PROJECT, Settings
 from tools import confusion_chart, evaluate, report
 from tools.routers import ready
 
+pytestmark = pytest.mark.long
+
 CASES: Sequence[Mapping[str, Any]] = [
     {
         "test_id": "en-weather_info-x1-001",

@@ -14,6 +14,8 @@ from agent.settings import PROJECT, Settings
 from agent.supervisor import environment
 from tests.test_processes import LONG_S, up
 
+pytestmark = pytest.mark.long
+
 
 async def start(
     settings: Settings, *command: str, cwd: str | None = None, **environment_: str

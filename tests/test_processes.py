@@ -24,6 +24,8 @@ from agent.settings import PROJECT, Settings
 from agent.supervisor import environment, is_ready
 from agent.worker import open_bus
 
+pytestmark = pytest.mark.long
+
 LONG_S = 240.0
 KILLS = 20
 TURNS = 500

@@ -28,6 +28,8 @@ from tests.conftest import PATIENCE_S
 from tests.test_processes import Observer
 from tools.installation import free_port
 
+pytestmark = pytest.mark.long
+
 SAID = [
     ("zoo", "remind me to feed the zebra tomorrow at 9am"),
     ("zoo", "move it to 10am"),

@@ -20,6 +20,8 @@ from agent.worker import open_bus
 from tests.conftest import PATIENCE_S, Mosquitto
 from tests.test_processes import LONG_S, Observer, broker_pid, pid_of, up
 
+pytestmark = pytest.mark.long
+
 TURNS = 60
 
 

@@ -15,6 +15,8 @@ from agent.home_lock import AlreadyRunning, only_one, running
 from agent.settings import PROJECT, Settings
 from agent.supervisor import Supervisor, SupervisorError, environment
 
+pytestmark = pytest.mark.long
+
 _PATHS = (
     ("password_file", "broker/passwd"),
     ("acl_file", "broker/acl"),

@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
 from agent.settings import PROJECT
+
+pytestmark = pytest.mark.long
 
 
 def test_nothing_is_lost_or_doubled_under_faults() -> None:

@@ -34,7 +34,7 @@ from tools.tuning_examples import Example, Order, example  # noqa: E402
 from tools.tuning_model import load_base  # noqa: E402
 
 # PEFT asks transformers under a name that it has given up.
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")]
 STEPS = 200
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 import sys
@@ -17,6 +18,7 @@ from agent.supervisor import environment
 
 _START_S = 600.0
 """The first start on a machine lets the router learn, which takes a while."""
+_PORTS = range(20_000, 32_000)
 
 
 class StartError(Exception):
@@ -24,10 +26,16 @@ class StartError(Exception):
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on, out of those that systems don't give to outgoing connections.
+
+    Drawn, so that two processes that look at the same time hardly ever find the same one.
+    """
+    drawn = random.SystemRandom()  # a seed that others have set would give them the same ports
+    while True:
+        port = drawn.choice(_PORTS)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Installation:
