@@ -8,18 +8,19 @@ import time
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from agent.messages import Card, Pending, Turn, Utterance
+from agent.messages import Card, Pending, Turn
 from agent.routing import Decision
 from agent.routing.arguments import Arguments
 from agent.routing.cases import load_cases
 from agent.routing.features import Features, Reading
 from agent.routing.foreign import ForeignFunctions
 from agent.routing.gazetteer import Gazetteer
-from agent.routing.model import THRESHOLD, Model, previous_function, train_model
+from agent.routing.model import THRESHOLD, Model, heard, previous_function, train_model
 from agent.routing.model_file import load_model, model_key, save_model
 from agent.routing.pending import completed, refuses
 from agent.routing.references import References
@@ -33,6 +34,7 @@ _ANSWERED = 0.9
 """Confidence that a turn which gives the missing argument completes the pending call."""
 _ANOTHER = 0.85
 """A turn that calls another function with this confidence is no answer to the question."""
+_KEPT = 1024
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class EmbeddedRouter:
         self._model = model
         self._features = Features(gazetteer)
         self._foreign = ForeignFunctions(self._features, model.background)
+        # Of the messages of a dialogue, which come again with every turn.
+        self._heard = lru_cache(_KEPT)(partial(heard, self._features, model.first, model.functions))
         tagger = Tagger(model.fields, gazetteer, model.groups)
         self._arguments = Arguments(tagger, model.choices, References(tagger, self._heard))
         self._threshold = _shifted(THRESHOLD, threshold)
@@ -118,12 +122,8 @@ class EmbeddedRouter:
         return validate(function, self._fill(function, turn, self._read(turn)), card)[0]
 
     def _read(self, turn: Turn) -> Reading:
-        previous = previous_function(self._features, self._model.first, self._model.functions, turn.history)
+        previous = previous_function(turn.history, self._heard)
         return self._features.reading(self._features.message(turn.text), turn.history, previous)
-
-    def _heard(self, text: str) -> str | None:
-        said = [Utterance(role="user", content=text)]
-        return previous_function(self._features, self._model.first, self._model.functions, said)
 
     def _chances(self, reading: Reading, cards: Mapping[str, Card]) -> dict[str, float]:
         chances = zip(self._model.functions, self._model.chances(reading).tolist(), strict=True)

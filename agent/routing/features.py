@@ -6,19 +6,20 @@ Hashing is arithmetic on arrays of code points (a rolling polynomial for charact
 dictionary of features has to be stored or loaded.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.messages import Utterance
+from agent.routing.encoder import WIDTH
 from agent.routing.gazetteer import Gazetteer
-from agent.routing.sentences import WIDTH, sentences
+from agent.routing.sentences import sentences
 from agent.routing.skeleton import skeleton
 from agent.routing.text import is_japanese, normalise
 
@@ -29,8 +30,11 @@ _MULTIPLIER = np.uint32(0x01000193)
 _MIX = np.uint32(0x9E3779B1)
 _SHIFT = np.uint32(32 - BITS)
 _BREAKS = "?!.。、,;\n"
-_MOST = 400
-"""Characters of a message that are looked at (first and last halves), so that a huge turn stays cheap."""
+_MOST = 800
+"""Characters of a turn that are looked at, from its beginning and its end, so that a huge one stays cheap."""
+
+_GLIMPSE = 160
+"""The same for the messages before it, which it takes up with hardly more than a word."""
 
 _KEPT = 256
 
@@ -118,10 +122,7 @@ class Features:
 
     def _prepare(self, text: str) -> Message:
         said = text
-        # Texts far beyond a normal turn are looked at in part.
-        if len(text) > 2 * _MOST:
-            text = f"{text[:_MOST]} {text[-_MOST:]}"
-        plain = normalise(text)
+        plain = normalise(_shortened(text, _MOST))
         places = self._gazetteer.spans(plain)
         return Message(said, plain, frozenset(concept for _, _, concept in places), places)
 
@@ -140,13 +141,13 @@ class Features:
         assistant = next((said for said in reversed(history) if said.role == "assistant"), None)
         users = [said.content for said in history if said.role == "user"][-2:]
         if assistant is not None:
-            _context(made, ASSISTANT, self.message(assistant.content[-_MOST:]))
+            _context(made, ASSISTANT, self.message(_shortened(assistant.content, _GLIMPSE)))
         if users:
-            _context(made, USER, self.message(" ".join(users)[-_MOST:]))
+            _context(made, USER, self.message(_shortened(" ".join(users), _GLIMPSE)))
         if previous is not None:
             short = len(turn.text) < (14 if is_japanese(turn.text) else 32)
             names = [f"f={previous}", f"f={previous} s={short}"]
-            names += [f"f={previous} {concept}" for concept in turn.concepts]
+            names += [f"f={previous} {concept}" for concept in sorted(turn.concepts)]
             made.add(PREVIOUS, names)
         return Reading(made.row(), turn, history=bool(history))
 
@@ -159,25 +160,27 @@ class Features:
 
 class _Builder:
     def __init__(self, begun: Row | None = None) -> None:
-        self._slots: list[NDArray[np.integer[Any]]] = [begun.slots] if begun is not None else []
-        self._values: list[NDArray[np.float32]] = [begun.values] if begun is not None else []
+        self._begun = begun if begun is not None else Row(np.zeros(0, np.int64), _EMPTY)
+        self._hashes: list[NDArray[np.uint32]] = []
+        self._counts: list[int] = []
+        self._values: list[float] = []
 
     def add(self, group: int, names: Sequence[str], scale: float = 1.0) -> None:
-        hashes = np.fromiter((crc32(name.encode()) for name in names), np.uint32, len(names))
-        self.add_hashes(group, hashes, scale)
+        self.add_hashes(group, np.fromiter((crc32(name.encode()) for name in names), np.uint32, len(names)), scale)
 
     def add_hashes(self, group: int, hashes: NDArray[np.uint32], scale: float = 1.0) -> None:
         count = len(hashes)
         if count:
-            mixed = (hashes ^ np.uint32(group * 0x5BD1E995 & 0xFFFFFFFF)) * _MIX
-            self._slots.append(mixed >> _SHIFT)
-            value = scale * WEIGHTS[group] / np.sqrt(count + 4.0)
-            self._values.append(np.full(count, value, np.float32))
+            self._hashes.append(hashes ^ np.uint32(group * 0x5BD1E995 & 0xFFFFFFFF))
+            self._counts.append(count)
+            self._values.append(scale * WEIGHTS[group] / math.sqrt(count + 4.0))
 
     def row(self) -> Row:
-        slots = np.concatenate(self._slots) if self._slots else np.zeros(0, np.uint32)
-        values = np.concatenate(self._values) if self._values else np.zeros(0, np.float32)
-        return Row(slots.astype(np.int64), values)
+        if not self._hashes:
+            return self._begun
+        slots = (np.concatenate(self._hashes) * _MIX >> _SHIFT).astype(np.int64)
+        values = np.repeat(np.array(self._values, np.float32), self._counts)
+        return Row(np.concatenate((self._begun.slots, slots)), np.concatenate((self._begun.values, values)))
 
 
 def _content(made: _Builder, message: Message) -> None:
@@ -250,6 +253,10 @@ def _context(made: _Builder, group: int, message: Message) -> None:
     made.add(group, [f"c={concept}" for concept in sorted(message.concepts)], 1.5)
     made.add(group, [f"w={word}" for word in _words(message.text)])
     made.add_hashes(group, _ngrams(f" {message.text} ", 2, 4))
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]} {text[-most // 2 :]}"
 
 
 def _words(text: str) -> list[str]:

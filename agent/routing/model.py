@@ -2,7 +2,7 @@
 
 import multiprocessing
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,27 +89,28 @@ class Model:
 
     def chances(self, turn: Reading) -> Floats:
         """Probability of each function [functions]."""
-        scores = self.network.score(turn.words)
+        begun = self.network.begin(turn.words)
+        scores = self.network.score(turn.words, begun)
         found = self.by_words.probabilities(scores)
         if _OPEN[0] < found.max() < _OPEN[1]:
-            found = self.calibration.probabilities(_with_meaning(scores, self.network, turn))
+            found = self.calibration.probabilities(_joined(scores, self.network.score(turn.meaning, begun)))
         return found
 
 
-def _with_meaning(by_words: Floats, network: Network, turn: Reading) -> Floats:
-    return np.asarray(_WORDS_SHARE * by_words + (1 - _WORDS_SHARE) * network.score(turn.meaning), np.float32)
+def _joined(by_words: Floats, by_both: Floats) -> Floats:
+    return np.asarray(_WORDS_SHARE * by_words + (1 - _WORDS_SHARE) * by_both, np.float32)
 
 
-def previous_function(
-    features: Features, first: Floats, functions: Sequence[str], history: Sequence[Utterance]
-) -> str | None:
-    """The function that the user's last message before this turn called for, "none", or None without a dialogue."""
-    for said in reversed(history):
-        if said.role == "user":
-            scores = score(first, features.text_row(features.message(said.content)))
-            best = int(np.argmax(scores))
-            return functions[best] if scores[best] > _FIRST_SURE else _NOTHING
-    return None
+def heard(features: Features, first: Floats, functions: Sequence[str], text: str) -> str:
+    """The function that a message by itself calls for, or "none", as the first stage hears it."""
+    scores = score(first, features.text_row(features.message(text)))
+    best = int(np.argmax(scores))
+    return functions[best] if scores[best] > _FIRST_SURE else _NOTHING
+
+
+def previous_function(history: Sequence[Utterance], hears: Callable[[str], str]) -> str | None:
+    """What is heard in the user's last message before a turn, None without a dialogue."""
+    return next((hears(said.content) for said in reversed(history) if said.role == "user"), None)
 
 
 def train_model(cases: Sequence[Case], gazetteer: Gazetteer) -> Model:
@@ -149,7 +150,7 @@ def _meanings(texts: Sequence[str]) -> Floats:
 
 
 def _fields(
-    cases: Sequence[Case], gazetteer: Gazetteer, heard: Mapping[str, str | None]
+    cases: Sequence[Case], gazetteer: Gazetteer, heard: Mapping[str, str]
 ) -> tuple[dict[str, bytes], WordGroups]:
     with tempfile.TemporaryDirectory() as folder:
         return train_fields(cases, gazetteer, Path(folder), heard)
@@ -169,7 +170,7 @@ class Training:
         messages = [self.features.message(case.text) for case in cases]
         self.first = self._first(messages)
         self.readings = [
-            self.features.reading(message, case.history, self._previous(case.history))
+            self.features.reading(message, case.history, previous_function(case.history, self._heard))
             for case, message in zip(cases, messages, strict=True)
         ]
 
@@ -177,10 +178,10 @@ class Training:
         """Those of some things, one a case, whose case has labelled arguments."""
         return [one for one, case in zip(of_cases, self.cases, strict=True) if case.labelled]
 
-    def heard(self) -> dict[str, str | None]:
+    def heard(self) -> dict[str, str]:
         """The functions that the earlier messages of users call for."""
         said = {one.content for case in self.cases for one in case.history if one.role == "user"}
-        return {text: self._previous([Utterance(role="user", content=text)]) for text in sorted(said)}
+        return {text: self._heard(text) for text in sorted(said)}
 
     def network(self, indices: Sequence[int]) -> Network:
         """Scores of the functions and the gate, from some of the cases."""
@@ -193,12 +194,16 @@ class Training:
         left_out = set(unseen)
         network = self.network([index for index in range(len(self.cases)) if index not in left_out])
         turns = [self.readings[index] for index in unseen]
-        by_words = np.stack([network.score(turn.words) for turn in turns])
-        both = np.stack([_with_meaning(scores, network, turn) for scores, turn in zip(by_words, turns, strict=True)])
+        begun = [network.begin(turn.words) for turn in turns]
+        by_words, by_both = (
+            np.stack([network.score(row, start) for row, start in zip(rows, begun, strict=True)])
+            for rows in ([turn.words for turn in turns], [turn.meaning for turn in turns])
+        )
+        both = _joined(by_words, by_both)
         return calibrate(by_words, self.targets[unseen]), calibrate(both, self.targets[unseen])
 
-    def _previous(self, history: Sequence[Utterance]) -> str | None:
-        return previous_function(self.features, self.first, self.functions, history)
+    def _heard(self, text: str) -> str:
+        return heard(self.features, self.first, self.functions, text)
 
     def _first(self, messages: Sequence[Message]) -> Floats:
         # Only turns that stand for themselves: earlier messages are read without their own history, too.

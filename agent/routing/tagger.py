@@ -68,7 +68,9 @@ class Tagger:
         """Opens the fields, each the bytes of a crfsuite model, with the groups of words that they know."""
         self._gazetteer = gazetteer
         self._groups = groups
-        self._kept: Callable[[str, str, str, bool], list[Span]] = lru_cache(_KEPT)(self._find)
+        self._kept: Callable[[str, str, str], list[Span]] = lru_cache(_KEPT)(self._find)
+        self._guessed: Callable[[str, str, str], list[Span]] = lru_cache(_KEPT)(self._guess)
+        self._observed: dict[str, tuple[tuple[str, str, str], Tokens]] = {}
         self._taggers: dict[str, pycrfsuite.Tagger] = {}
         self._fields = dict(fields)  # crfsuite reads out of this memory
         for name, content in self._fields.items():
@@ -84,35 +86,45 @@ class Tagger:
             text: the message.
             role: the turn itself, or whose message before it.
         """
-        return self._kept(function, text, role, False)
+        return self._kept(function, text, role)
 
     def guess(self, function: str, text: str, role: str = TURN) -> list[Span]:
         """The same; where the likeliest reading has no span, the likeliest span."""
-        return self._kept(function, text, role, True)
+        return self._kept(function, text, role) or self._guessed(function, text, role)
 
-    def _find(self, function: str, text: str, role: str, guessing: bool) -> list[Span]:
-        found, cut = self._found(function, text, role)
-        if found or cut is None or not guessing:
-            return found
-        return _likeliest(cut, self._taggers[_FIELDS[function]], SPANS[function].values())
-
-    def _found(self, function: str, text: str, role: str) -> tuple[list[Span], Tokens | None]:
-        name = _FIELDS.get(function, "")
-        cut = tokens(text)
-        if name not in self._taggers or not 0 < len(cut.words) <= _MOST_TOKENS:
-            return [], None
-        tagger = self._taggers[name]
-        tagger.set(_observations(cut, function, self._gazetteer, self._groups, role))
-        found = _decode(cut, tagger)
+    def _find(self, function: str, text: str, role: str) -> list[Span]:
+        cut = self._observe(function, text, role)
+        if cut is None:
+            return []
+        found = _decode(cut, self._taggers[_FIELDS[function]])
         if "TEXT" in SPANS[function].values():
             quoted = _quoted(cut)
             if quoted is not None and (len(found) != 1 or _overlap(found[0].text, quoted)):
-                return [Span("TEXT", quoted)], cut
-        return found, cut
+                return [Span("TEXT", quoted)]
+        return found
+
+    def _guess(self, function: str, text: str, role: str) -> list[Span]:
+        cut = self._observe(function, text, role)
+        return [] if cut is None else _likeliest(cut, self._taggers[_FIELDS[function]], SPANS[function].values())
+
+    def _observe(self, function: str, text: str, role: str) -> Tokens | None:
+        """Shows a message to its field, which keeps it until the next one; None where there is nothing to look for."""
+        name, message = _FIELDS.get(function, ""), (function, text, role)
+        if name not in self._taggers:
+            return None
+        seen = self._observed.get(name)
+        if seen is not None and seen[0] == message:
+            return seen[1]
+        cut = tokens(text)
+        if not 0 < len(cut.words) <= _MOST_TOKENS:
+            return None
+        self._taggers[name].set(_observations(cut, function, self._gazetteer, self._groups, role))
+        self._observed[name] = message, cut
+        return cut
 
 
 def train_fields(
-    cases: Sequence[Case], gazetteer: Gazetteer, folder: Path, heard: Mapping[str, str | None]
+    cases: Sequence[Case], gazetteer: Gazetteer, folder: Path, heard: Mapping[str, str]
 ) -> tuple[dict[str, bytes], WordGroups]:
     """Trains one field a kind of thing.
 
@@ -144,7 +156,7 @@ def train_fields(
     return trained, WordGroups(groups.centres, groups.known)
 
 
-def _labelled(case: Case, heard: Mapping[str, str | None]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+def _labelled(case: Case, heard: Mapping[str, str]) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """Messages to learn from with their roles and spans: the turn, and what was said before it.
 
     Most of what is said before holds nothing that the turn points back to; that has to be learned, too.
@@ -160,7 +172,7 @@ def _labelled(case: Case, heard: Mapping[str, str | None]) -> list[tuple[str, st
         if (
             there
             or said.role == "assistant"
-            or not set(SPANS.get(heard[said.content] or "", {}).values()) & set(labels.values())
+            or not set(SPANS.get(heard[said.content], {}).values()) & set(labels.values())
         ):
             found.append((said.role, said.content, there))
     return found
