@@ -64,9 +64,9 @@ def _write(folder: Path) -> None:
     try:
         np.save(made / _TABLE, table)
         np.savez(made / _NUMBERS, **arrays)
-        for file in made.iterdir():
+        for path in made.iterdir():
             # A table whose end the power has taken would be read as it is.
-            with file.open("rb") as written:
+            with path.open("rb") as written:
                 os.fsync(written.fileno())
         _put(made, folder)
     finally:

@@ -5,6 +5,7 @@ about them.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,24 @@ from agent.routing.text import is_japanese, normalise
 _LONGEST = 10
 """Longest Japanese entry in characters; longer names are found by their beginning."""
 _MOST_WORDS = 4
-_SOURCES = {
-    "climate.json": ("cities", "PLACE"),
-    "travel_japan.json": ("destinations", "PLACE"),
-    "travel_world.json": ("destinations", "PLACE"),
-    "people.json": ("people", "PERSON"),
-}
+_SOURCES = (
+    ("climate.json", "cities", "PLACE"),
+    ("travel_japan.json", "destinations", "PLACE"),
+    ("travel_world.json", "destinations", "PLACE"),
+    ("people.json", "people", "PERSON"),
+    ("names.json", "places", "PLACE"),
+    ("names.json", "people", "PERSON"),
+    ("names.json", "products", "product"),
+    ("names.json", "fiction", "fiction"),
+    ("names.json", "food", "dish"),
+    ("names.json", "topics", "topic"),
+    ("names.json", "groups", "group"),
+    ("names.json", "devices", "device"),
+)
+NAMED = sorted({kind for _, _, kind in _SOURCES} - CONCEPTS.keys())
+"""The concepts that only names have."""
+_COMMON = re.compile("[ぁ-ゟ]{1,3}")
+"""Too short in hiragana to be told from other words: 「なら」 is hardly ever the town."""
 _EDGES = " .,!?;:\"'()[]{}<>「」『』、。！？…~〜-/\n"
 
 
@@ -91,7 +104,7 @@ def _stem(word: str) -> str:
 
 
 def _names(folder: Path) -> Iterator[tuple[str, str]]:
-    for file, (key, kind) in _SOURCES.items():
+    for file, key, kind in _SOURCES:
         path = folder / file
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -99,8 +112,8 @@ def _names(folder: Path) -> Iterator[tuple[str, str]]:
             continue  # optional: others write these files, and a half-written one is not worth a crash
         entries = content.get(key, []) if isinstance(content, dict) else content
         for entry in entries if isinstance(entries, list) else []:
-            if isinstance(entry, dict):
-                yield from ((name, kind) for name in _spellings(entry))
+            spellings = _spellings(entry) if isinstance(entry, dict) else _strings(entry)
+            yield from ((name, kind) for name in spellings if not _COMMON.fullmatch(name))
 
 
 def _spellings(entry: dict[str, Any]) -> Iterator[str]:

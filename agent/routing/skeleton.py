@@ -8,6 +8,7 @@ words of the lexicon and names stand as their concepts, the small words of the l
 from collections.abc import Sequence
 from zlib import crc32
 
+from agent.routing.gazetteer import NAMED
 from agent.routing.lexicon import CONCEPTS
 from agent.routing.text import is_japanese
 
@@ -21,7 +22,7 @@ _SMALL = frozenset(
 )
 _LOOSE = frozenset(["followup", "please", "question", "there", "number", "past", "thanks"])
 """Concepts that say how something is put: their Japanese words are part of the skeleton themselves."""
-_CODES = {name: 0xE000 + number for number, name in enumerate([*sorted(CONCEPTS), "PERSON", "PLACE"])}
+_CODES = {name: 0xE000 + number for number, name in enumerate([*sorted(CONCEPTS), *NAMED])}
 _NUMBER, _WORD, _NAME, _BEGIN, _END = range(0xE100, 0xE105)
 _SMALL_WORDS = {word: 0x30000 + (crc32(word.encode()) & 0xFFFF) for word in _SMALL}
 

@@ -40,12 +40,14 @@ class Tokens:
 
 def normalise(text: str) -> str:
     """NFKC, lower case, single blanks, straight apostrophes: for comparing, not for cutting out of."""
-    return " ".join(unicodedata.normalize("NFKC", text).lower().replace("’", "'").split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).replace("’", "'")
+    return " ".join(text.lower().split())
 
 
 def is_japanese(text: str) -> bool:
     """Whether there is any kana or Chinese character in the text."""
-    return JAPANESE.search(text) is not None
+    return not text.isascii() and JAPANESE.search(text) is not None
 
 
 def tokens(text: str) -> Tokens:
