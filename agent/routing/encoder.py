@@ -11,7 +11,6 @@ the same on every machine.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -35,7 +34,6 @@ _AT_ONCE = 384
 """Pieces that are worked out together: what comes in between stays in the processor's cache."""
 
 
-@dataclass(frozen=True)
 class Layer:
     """Weights in eight bits.
 
@@ -44,12 +42,11 @@ class Layer:
         scales: what the weights of an output are multiplied with [outputs].
     """
 
-    weights: Bytes
-    scales: Floats
-
-    def __post_init__(self) -> None:
+    def __init__(self, weights: Bytes, scales: Floats) -> None:
         """Puts the weights into the order in which the processor takes them."""
-        object.__setattr__(self, "_packed", numkong.dots_pack(self.weights))
+        self.weights = weights
+        self.scales = scales
+        self._packed = numkong.dots_pack(weights)
 
     @classmethod
     def of(cls, weights: Floats) -> "Layer":
@@ -78,7 +75,7 @@ class Layer:
         return products
 
     def _products(self, rows: Bytes) -> Floats:
-        whole: NDArray[np.int32] = np.asarray(numkong.dots_packed(rows, self._packed))  # type: ignore[attr-defined]
+        whole: NDArray[np.int32] = np.asarray(numkong.dots_packed(rows, self._packed))
         return whole.astype(np.float32)
 
 

@@ -104,16 +104,20 @@ def _stem(word: str) -> str:
 
 
 def _names(folder: Path) -> Iterator[tuple[str, str]]:
+    contents = {file: _content(folder / file) for file in {file for file, _, _ in _SOURCES}}
     for file, key, kind in _SOURCES:
-        path = folder / file
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue  # optional: others write these files, and a half-written one is not worth a crash
+        content = contents[file]
         entries = content.get(key, []) if isinstance(content, dict) else content
         for entry in entries if isinstance(entries, list) else []:
             spellings = _spellings(entry) if isinstance(entry, dict) else _strings(entry)
             yield from ((name, kind) for name in spellings if not _COMMON.fullmatch(name))
+
+
+def _content(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # optional: others write these files, and a half-written one is not worth a crash
 
 
 def _spellings(entry: dict[str, Any]) -> Iterator[str]:
