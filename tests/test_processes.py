@@ -23,6 +23,7 @@ from agent.presence import Presence
 from agent.settings import PROJECT, Settings
 from agent.supervisor import environment, is_ready
 from agent.worker import open_bus
+from tests.conftest import PATIENCE_S
 
 pytestmark = pytest.mark.long
 
@@ -154,7 +155,9 @@ async def test_workers_killed_at_any_moment_lose_nothing(settings: Settings) -> 
 
 async def test_broker_killed_is_restarted_and_turns_go_on(settings: Settings) -> None:
     """A turn said while the broker is gone is answered when it is back."""
-    async with up(settings) as client, asyncio.timeout(LONG_S):
+    # On a busy machine the worker of the function may be back later than the router waits for it.
+    patient = settings.model_copy(update={"serve_grace_s": PATIENCE_S})
+    async with up(patient) as client, asyncio.timeout(LONG_S):
         await client.final("hello", "c")
         killed: set[int] = set()
         for number in range(3):
@@ -165,7 +168,7 @@ async def test_broker_killed_is_restarted_and_turns_go_on(settings: Settings) ->
                 os.kill(pid, signal.SIGKILL)
                 killed.add(pid)
             final = await client.final("明日の札幌の天気は？", f"c{number}")
-            assert final.status == "ok"
+            assert final.status == "ok", final.text
 
 
 async def test_invited_client_reads_its_own_conversations_only(settings: Settings) -> None:
