@@ -36,7 +36,7 @@ make_environment() {
 
 # install_packages WHAT: this project, with the extras of WHAT.
 install_packages() {
-    # Most of the files are never read: compiling all of them takes longer than the download.
+    # Most files of the larger packages are never read: compiling them all takes longer than the download.
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --editable "$1" \
         >>"$log" 2>&1 \
         || { tail -5 "$log" >&2; fail "the packages could not be installed; the whole log: $log"; }
@@ -45,6 +45,12 @@ install_packages() {
 # What takes longest, so all the rest is done meanwhile.
 learn() {
     .venv/bin/python -m agent.routing.embedded >>"$log" 2>&1 || { tail -3 "$log" >&2; return 1; }
+}
+
+# What runs every day is compiled: without it a start takes twice as long where Python may not keep what it compiled.
+compile() {
+    .venv/bin/python -m compileall -q agent functions workers .venv/lib/python*/site-packages >>"$log" 2>&1 \
+        || true # a package may hold files that are no Python
 }
 
 have_mosquitto() {
@@ -220,6 +226,7 @@ make_environment
 install_packages .
 learn &
 learning=$!
+compile
 [ -z "$dev" ] || install_packages '.[dev,train]'
 install_mosquitto
 wait $learning || fail "the router could not learn; see $log"
