@@ -47,10 +47,14 @@ learn() {
     .venv/bin/python -m agent.routing.embedded >>"$log" 2>&1 || { tail -3 "$log" >&2; return 1; }
 }
 
-# What runs every day is compiled: without it a start takes twice as long where Python may not keep what it compiled.
+# What runs every day is compiled by being loaded, and nothing else: without it a start takes twice as long where Python may
+# not keep what it compiled.
 compile() {
-    .venv/bin/python -m compileall -q agent functions workers .venv/lib/python*/site-packages >>"$log" 2>&1 \
-        || true # a package may hold files that are no Python
+    env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c '
+import agent.cli, agent.console, workers.chat, workers.functions, workers.journal, workers.router
+import agent.routing.embedded
+from functions.registry import load
+load()' >>"$log" 2>&1 || { tail -3 "$log" >&2; return 1; }
 }
 
 have_mosquitto() {
@@ -226,7 +230,7 @@ make_environment
 install_packages .
 learn &
 learning=$!
-compile
+compile || fail "what was installed does not load; see $log"
 [ -z "$dev" ] || install_packages '.[dev,train]'
 install_mosquitto
 wait $learning || fail "the router could not learn; see $log"
