@@ -14,8 +14,8 @@ from agent.routing.tagger import SPANS, Tagger
 
 _LEADING_TIME = re.compile(r"^(at|on|for|until|till|by)\s+(?=\S)", re.IGNORECASE)
 _PURPOSE = re.compile(
-    r"\s+to\s+(?=[a-z])(?!(noon|midnight|half|quarter|next|this|today|tomorrow|one|two|three|four|five|six|seven|eight|nine"
-    r"|ten|eleven|twelve|mon|tues|wednes|thurs|fri|satur|sun|the)(day)?\b)",
+    r"\s+to\s+(?=[a-z])(?!(?:noon|midnight|half|quarter|next|this|today|tomorrow|one|two|three|four|five|six|seven|eight"
+    r"|nine|ten|eleven|twelve|mon|tues|wednes|thurs|fri|satur|sun|the)(?:day)?\b)",
     re.IGNORECASE,
 )
 """What follows a time and is none: "9am to water the plants"."""
@@ -75,8 +75,8 @@ class Arguments:
         for span in self._tagger.spans(function, text):
             if not stands_for_another(span.text):
                 found.setdefault(span.label, _clean(span.label, span.text))
-        if "WHEN" in found and "WHAT" not in found and len(parts := _PURPOSE.split(found["WHEN"], 1)) > 1:
-            found["WHEN"], found["WHAT"] = parts[0], parts[-1]
+        if "WHAT" not in found and (purpose := _PURPOSE.search(when := found.get("WHEN", ""))):
+            found |= {"WHEN": when[: purpose.start()], "WHAT": when[purpose.end() :]}
         return found
 
     def _points_back(self, function: str, name: str, reading: Reading) -> bool:

@@ -57,10 +57,7 @@ class Layer:
     def __call__(self, rows: Floats) -> Floats:
         """Products [rows, outputs] of rows [rows, inputs]."""
         scales = _scales(rows)
-        products = self._products(np.rint(rows / scales).astype(np.int8))
-        products *= scales
-        products *= self.scales
-        return products
+        return self._scaled(self._products(np.rint(rows / scales)), scales)
 
     def finely(self, rows: Floats) -> Floats:
         """The same in twice as many bits, for rows with a few numbers that are much greater than the others."""
@@ -68,15 +65,17 @@ class Layer:
         rows = rows / scales
         coarse = np.rint(rows)
         fine = np.rint((rows - coarse) * (2 * _LEVELS))
-        both = self._products(np.concatenate((coarse, fine)).astype(np.int8))
-        products: Floats = both[: len(rows)] + both[len(rows) :] / (2 * _LEVELS)
+        both = self._products(np.concatenate((coarse, fine)))
+        return self._scaled(both[: len(rows)] + both[len(rows) :] / (2 * _LEVELS), scales)
+
+    def _products(self, rows: Floats) -> Floats:
+        whole: NDArray[np.int32] = np.asarray(numkong.dots_packed(rows.astype(np.int8), self._packed))
+        return whole.astype(np.float32)
+
+    def _scaled(self, products: Floats, scales: Floats) -> Floats:
         products *= scales
         products *= self.scales
         return products
-
-    def _products(self, rows: Bytes) -> Floats:
-        whole: NDArray[np.int32] = np.asarray(numkong.dots_packed(rows, self._packed))
-        return whole.astype(np.float32)
 
 
 def _scales(rows: Floats) -> Floats:

@@ -8,7 +8,6 @@ import struct
 from array import array
 from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ class Vocabulary:
         names = _split(arrays["names"])
         scores = array("f", arrays["scores"].astype(np.float32).tobytes())
         known = dict.fromkeys(_split(arrays["beginnings"]), 0)
-        known.update(zip(names, count(1), strict=False))
+        known.update((name, number) for number, name in enumerate(names, 1))
         special = dict(zip(("_unk_id", "_bos_id", "_eos_id"), arrays["special"].tolist(), strict=True))
         vars(cutter).update(
             special,
