@@ -119,14 +119,15 @@ def train_model(cases: Sequence[Case], gazetteer: Gazetteer) -> Model:
         raise ValueError("There are no labelled cases to learn from.")
     every = [*cases, *pattern_cases()]
     texts = sorted({case.text for case in every})
-    half = len(texts) // 2
-    # Another process does half the work. Spawned, since this one may have threads.
+    own = len(texts) // 4
+    # Another process does half the work, and so most of the encoding: the words are read here meanwhile. Spawned,
+    # since this one may have threads.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        meanings = pool.submit(_meanings, texts[half:])
+        meanings = pool.submit(_meanings, texts[own:])
         parts = Training(every, gazetteer)
         fields = pool.submit(_fields, parts.labelled(every), gazetteer, parts.heard())
-        sentences().keep(texts[:half], _meanings(texts[:half]))
-        sentences().keep(texts[half:], meanings.result())
+        sentences().keep(texts[:own], _meanings(texts[:own]))
+        sentences().keep(texts[own:], meanings.result())
         by_words, calibration = parts.calibrations(folds(cases, _CALIBRATION_FOLDS)[0])
         network = parts.network(range(len(every)))
         choices = train_choices(parts.labelled(every), parts.labelled(parts.readings))

@@ -17,7 +17,7 @@ from agent.routing.heads import Floats, Matrix, sigmoid
 
 HIDDEN = 64
 _BATCH = 128
-_ROUNDS = 8
+_ROUNDS = 4
 _RATE, _LAST_RATE = 4e-3, 0.05
 """Learning rate at the beginning, and the share of it that is left at the end."""
 _WORDS_ALONE = 0.3
@@ -26,8 +26,8 @@ _DROPPED = 0.3
 _DECAY = 0.02
 """Weight decay of the dense weights, per unit of the learning rate (Loshchilov and Hutter 2019)."""
 _MOMENTUM, _SPREAD, _TINY = 0.9, 0.999, 1e-8
-"""Adam's (Kingma and Ba 2015)."""
-_LEAST_CASES = 4
+"""Adam's (Kingma and Ba 2015); the weights of the slots have no momentum, and one second moment a slot."""
+_LEAST_CASES = 8
 """Slots of fewer cases are left out."""
 
 
@@ -77,9 +77,9 @@ def train_network(readings: Sequence[Reading], targets: Floats, *, bits: int, ra
     scales = matrix.favour_rare(rarity)
     alone, meant = (_with_bias(rows) for rows in (words, [reading.meaning for reading in readings]))
     heads, width = targets.shape[1], meant.shape[1]
-    # The weights of a slot beside their moments: what a batch touches is fetched and put back at once.
-    slots = np.zeros((matrix.shape[1], 3, HIDDEN), np.float32)
-    slots[:, 0] = dice.normal(0, 0.02, (matrix.shape[1], HIDDEN))
+    # Nearly all time goes into fetching what a batch touches of these and putting it back, so they are few.
+    table = dice.normal(0, 0.02, (matrix.shape[1], HIDDEN)).astype(np.float32)
+    spread = np.zeros((matrix.shape[1], 1), np.float32)
     edge = 1 / np.sqrt(width)
     weights = [
         dice.uniform(-edge, edge, (width, HIDDEN)).astype(np.float32),
@@ -94,13 +94,13 @@ def train_network(readings: Sequence[Reading], targets: Floats, *, bits: int, ra
             batch = batches[number]
             slower = _RATE * max(_LAST_RATE, 1 - step / (_ROUNDS * len(batches)))
             step += 1
-            rate = slower * np.sqrt(1 - _SPREAD**step) / (1 - _MOMENTUM**step)
+            unbiased = slower * np.sqrt(1 - _SPREAD**step)
             blind = dice.random((len(batch.cases), 1)) < _WORDS_ALONE
             given, wanted = np.where(blind, alone[batch.cases], meant[batch.cases]), targets[batch.cases]
             sparse = np.zeros((len(batch.cases), len(batch.touched)), np.float32)
             sparse[batch.rows, batch.columns] = batch.values
-            touched = slots[batch.touched]
-            inside = sparse @ touched[:, 0] + given @ weights[0]
+            touched = table[batch.touched]
+            inside = sparse @ touched + given @ weights[0]
             open_ = (inside > 0) * (dice.random(inside.shape, np.float32) >= _DROPPED) * np.float32(1 / (1 - _DROPPED))
             hidden = inside * open_
             errors = (sigmoid(hidden @ weights[1] + given @ weights[2]) - wanted) / np.float32(len(wanted))
@@ -108,12 +108,18 @@ def train_network(readings: Sequence[Reading], targets: Floats, *, bits: int, ra
             gradients = (given.T @ back, hidden.T @ errors, given.T @ errors)
             kept = np.float32(1 - slower * _DECAY)
             for index, gradient in enumerate(gradients):
-                weights[index] = kept * weights[index] - _adam(*moments[index], gradient, rate)
-            touched[:, 0] -= _adam(touched[:, 1], touched[:, 2], sparse.T @ back, rate)
-            slots[batch.touched] = touched
+                weights[index] = kept * weights[index] - _adam(
+                    *moments[index], gradient, unbiased / (1 - _MOMENTUM**step)
+                )
+            gradient = sparse.T @ back
+            squares = spread[batch.touched]
+            squares += np.float32(1 - _SPREAD) * (np.square(gradient).mean(axis=1, keepdims=True) - squares)
+            spread[batch.touched] = squares
+            gradient *= np.float32(unbiased) / (np.sqrt(squares) + np.float32(_TINY))
+            table[batch.touched] = touched - gradient
     places = np.zeros(1 << bits, np.int32)
     places[matrix.slots] = np.arange(1, len(matrix.slots) + 1)
-    whole = np.concatenate((np.zeros((1, HIDDEN), np.float32), slots[:, 0] * scales[:, None])).astype(np.float16)
+    whole = np.concatenate((np.zeros((1, HIDDEN), np.float32), table * scales[:, None])).astype(np.float16)
     return Network(places, whole, *weights)
 
 
@@ -147,16 +153,6 @@ def _batches(matrix: Matrix, dice: np.random.Generator) -> Iterator[_Batch]:
 
 def _adam(first: Floats, second: Floats, gradient: Floats, rate: float) -> Floats:
     """The step, with the moments updated in place; `rate` holds the correction for their beginning at zero."""
-    # In place: at this size most time goes into fetching memory.
-    step = gradient - first
-    step *= np.float32(1 - _MOMENTUM)
-    first += step
-    np.multiply(gradient, gradient, out=step)
-    step -= second
-    step *= np.float32(1 - _SPREAD)
-    second += step
-    np.sqrt(second, out=step)
-    step += np.float32(_TINY)
-    np.divide(first, step, out=step)
-    step *= np.float32(rate)
-    return step
+    first += np.float32(1 - _MOMENTUM) * (gradient - first)
+    second += np.float32(1 - _SPREAD) * (np.square(gradient) - second)
+    return np.asarray(np.float32(rate) * first / (np.sqrt(second) + np.float32(_TINY)))
