@@ -1,7 +1,8 @@
 """None cases with a trap: words of the functions without the wish.
 
-That such a word is there can be proven; whether it makes the case hard can not. Cases whose trap is in the sense, not in
-a word, are missed: the share that is found is a lower bound.
+A trap is a word of the lists below, a time, a name that is an argument of another case, or a place, a person or goods
+that the router knows by name. That it is there can be proven; whether it makes the case hard can not. Cases whose trap is
+in the sense, not in a word, are missed: the share that is found is a lower bound.
 """
 # ruff: noqa: E501, RUF100 - lists of words are read across
 
@@ -9,6 +10,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from agent.routing.gazetteer import Gazetteer
+from agent.routing.text import normalise
+from agent.settings import settings
 from tools.near_duplicates import letters
 from tools.variety import entities
 
@@ -28,6 +32,10 @@ _WORDS = {
         meeting meetings appointment schedule alarm reminder reminders calendar deadline tomorrow dentist doctor interview booked birthday shift standup remind timer
         english japanese french spanish german chinese korean italian language languages translate translation translator accent fluent saying word words""",
 }
+_TIME = re.compile(
+    r"[0-9一二三四五六七八九十]時|[月火水木金土日]曜|\d:\d\d|\b\d{1,2} ?[ap]m\b|o'clock|\b(mon|tues|wednes|thurs|fri|satur|sun)days?\b"
+)
+_KINDS = frozenset({"PLACE", "PERSON", "product"})
 _CUES = {lang: frozenset(words.split()) for lang, words in _WORDS.items()}
 
 
@@ -42,18 +50,21 @@ class Hardness:
         names = {letters(value) for found in entities(items).values() for value in found}
         self._names = {name for name in names if len(name) > (1 if not name.isascii() else 3)}
         self._longest = max(map(len, self._names), default=0)
+        self._gazetteer = Gazetteer(settings().cases.parent / "offline")
 
     def __call__(self, item: Item) -> bool:
         """Whether the turn, or the dialogue before it, mentions something that a function is about."""
         text = " ".join(message["content"] for message in item["conversation"])
         low = text.lower()
-        if any(word in low for word in _CUES["ja"]):
+        if any(word in low for word in _CUES["ja"]) or _TIME.search(low):
             return True
         words = re.findall(r"[a-zà-ÿ']+", low)
         if not _CUES["en"].isdisjoint(words):
             return True
         joined = {letters("".join(words[at : at + size])) for at in range(len(words)) for size in (1, 2, 3)}
         if not self._names.isdisjoint(joined):
+            return True
+        if any(kind in _KINDS for _, _, kind in self._gazetteer.spans(normalise(text))):
             return True
         plain = letters(text)
         return any(

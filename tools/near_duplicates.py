@@ -7,6 +7,7 @@ the same only where the dialogues before them do too.
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,18 +65,29 @@ def pairs(new: Sequence[Said], least: float, old: Sequence[Said] = ()) -> list[P
     every = [*new, *old]
     found: list[Pair] = []
     for lang in sorted({one.lang for one in new}):
-        # By length: texts of very different lengths are told apart without being compared.
-        mine = sorted((at for at, one in enumerate(new) if one.lang == lang), key=lambda at: len(new[at].turn))
-        order = [*mine, *(at for at in range(len(new), len(every)) if every[at].lang == lang)]
-        turns = [every[at].turn for at in order]
+        mine = _by_length(every, [at for at, one in enumerate(new) if one.lang == lang])
+        others = _by_length(every, [at for at in range(len(new), len(every)) if every[at].lang == lang])
+        sizes, other_sizes = ([len(every[at].turn) for at in order] for order in (mine, others))
         for begin in range(0, len(mine), _BLOCK):
-            block = turns[begin : min(begin + _BLOCK, len(mine))]
-            likeness = process.cdist(block, turns[begin:], scorer=fuzz.ratio, score_cutoff=least, dtype=np.float32)
+            block = mine[begin : begin + _BLOCK]
+            # What two texts have in common is no longer than the shorter one: those of other lengths can't be so like.
+            shortest = len(every[block[0]].turn) * least / (200 - least)
+            longest = len(every[block[-1]].turn) * (200 - least) / least
+            near = others[bisect_left(other_sizes, shortest) : bisect_right(other_sizes, longest)]
+            columns = mine[begin : bisect_right(sizes, longest)] + near
+            turns = [every[at].turn for at in columns]
+            likeness = process.cdist(
+                turns[: len(block)], turns, scorer=fuzz.ratio, score_cutoff=least, dtype=np.float32
+            )
             for row, column in zip(*np.nonzero(likeness), strict=True):
-                one, other = sorted((order[begin + row], order[begin + column]))
+                one, other = sorted((columns[row], columns[column]))
                 if row < column and alike(every[one], every[other], least):
                     found.append(Pair(one, other, round(float(likeness[row, column]), 1)))
     return sorted(found, key=lambda pair: (-pair.likeness, pair.first, pair.second))
+
+
+def _by_length(every: Sequence[Said], indices: Sequence[int]) -> list[int]:
+    return sorted(indices, key=lambda at: len(every[at].turn))
 
 
 def alike(one: Said, other: Said, least: float) -> bool:

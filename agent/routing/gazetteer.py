@@ -49,7 +49,12 @@ class Gazetteer:
                 self._add(entry.replace("_", " "), concept)
         for name, kind in _names(names) if names is not None else ():
             self._add(name, kind)
+        # Most words begin no entry, and most beginnings of one lead nowhere.
+        self._lengths: dict[str, int] = {}
+        for entry in self._japanese:
+            self._lengths[entry[:2]] = max(len(entry), self._lengths.get(entry[:2], 0))
         self._first = {entry[0] for entry in self._japanese}
+        self._leading = {entry.partition(" ")[0] for entry in self._english if " " in entry}
 
     def _add(self, entry: str, concept: str) -> None:
         key = normalise(entry)
@@ -63,11 +68,11 @@ class Gazetteer:
     def spans(self, text: str) -> list[tuple[int, int, str]]:
         """Where the entries lie in a normalised text: (start, end, concept), offsets in characters."""
         found: list[tuple[int, int, str]] = []
-        japanese, first = self._japanese, self._first
+        japanese, first, lengths = self._japanese, self._first, self._lengths
         length = len(text)
         for start, character in enumerate(text):
             if character in first:
-                for end in range(start + 1, min(length, start + _LONGEST) + 1):
+                for end in range(start + 1, min(length, start + lengths.get(text[start : start + 2], 1)) + 1):
                     concepts = japanese.get(text[start:end])
                     if concepts is not None:
                         found.extend((start, end, concept) for concept in concepts)
@@ -90,6 +95,8 @@ class Gazetteer:
             concepts = english.get(key) or english.get(_stem(word))
             if concepts:
                 yield from ((at, end, concept) for concept in concepts)
+            if word not in self._leading:
+                continue
             for _, further_end, further in words[index + 1 : index + _MOST_WORDS]:
                 key = f"{key} {further}"
                 concepts = english.get(key)

@@ -32,15 +32,18 @@ class Matrix:
         kept = np.bincount(slots, minlength=1 << bits)[slots] >= least
         kept[np.concatenate(([0], np.cumsum(lengths)[:-1]))] = True
         row_of = np.repeat(np.arange(len(rows)), lengths)[kept]
-        self.slots, columns = np.unique(slots[kept], return_inverse=True)
+        # By counting: sorting so many takes longer than training by them.
+        present = np.bincount(slots[kept], minlength=1 << bits) > 0
+        self.slots = np.flatnonzero(present)
+        columns = (np.cumsum(present) - 1)[slots[kept]]
         self.shape = (len(rows), len(self.slots))
         self._columns = columns
         self._values = np.concatenate([row.values for row in rows])[kept]
-        self._starts = np.searchsorted(row_of, np.arange(len(rows)))
-        order = np.argsort(columns, kind="stable")
+        self._starts = _starts(row_of, len(rows))
+        order = np.argsort(columns * len(rows) + row_of)
         self._order_rows = row_of[order]
         self._order_values = self._values[order]
-        self._column_starts = np.searchsorted(columns[order], np.arange(len(self.slots)))
+        self._column_starts = _starts(columns, len(self.slots))
 
     def favour_rare(self, power: float) -> Floats:
         """Scales each column by a power of its inverse document frequency; returns the scales [columns].
@@ -49,9 +52,9 @@ class Matrix:
         square length.
         """
         count, columns = self.shape
-        row_of = np.repeat(np.arange(count), np.diff([*self._starts, len(self._columns)]))
-        once = np.unique(self._columns * count + row_of)
-        frequency = np.bincount(once // count, minlength=columns)
+        first = np.diff(self._order_rows, prepend=-1) != 0
+        first[self._column_starts] = True
+        frequency = np.add.reduceat(first, self._column_starts, dtype=np.int64)
         scales = np.maximum(np.log(count / np.maximum(frequency, 2)), _LEAST_RARE) ** power
         scaled = self._values * scales[self._columns]
         scales = (scales * np.sqrt(np.square(self._values).sum() / np.square(scaled).sum())).astype(np.float32)
@@ -73,6 +76,11 @@ class Matrix:
     def transposed_dot(self, errors: Floats) -> Floats:
         """[columns, heads] from errors [rows, heads]."""
         return _gathered_sums(errors, self._order_rows, self._order_values, self._column_starts)
+
+
+def _starts(numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Where each of the numbers 0 … count - 1 begins once they are sorted."""
+    return np.concatenate(([0], np.cumsum(np.bincount(numbers, minlength=count))[:-1]))
 
 
 def _gathered_sums(table: Floats, indices: NDArray[np.int64], values: Floats, starts: NDArray[np.int64]) -> Floats:

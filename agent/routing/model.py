@@ -17,7 +17,7 @@ from agent.routing.closed import Choice, train_choices
 from agent.routing.features import BITS, Features, Message, Reading, Row
 from agent.routing.gazetteer import Gazetteer
 from agent.routing.heads import Floats, score, train
-from agent.routing.network import Network, train_network
+from agent.routing.network import Network, train_networks
 from agent.routing.pattern_cases import BATCH, pattern_cases
 from agent.routing.sentences import sentences
 from agent.routing.tagger import train_fields
@@ -37,6 +37,8 @@ _WORDS_SHARE = 0.15
 _OPEN = (0.1, 0.9)
 """The meaning is asked for where the words give the likeliest function a probability between these."""
 _CALIBRATION_FOLDS = 3
+_MOST_LABELLED = 2000
+"""Cases of a function from which arguments are learned: that takes half of all time, and gains little from more."""
 _NOTHING = "none"
 _FIRST_SURE = -0.5
 _BACKGROUND = 600
@@ -119,18 +121,17 @@ def train_model(cases: Sequence[Case], gazetteer: Gazetteer) -> Model:
         raise ValueError("There are no labelled cases to learn from.")
     every = [*cases, *pattern_cases()]
     texts = sorted({case.text for case in every})
-    own = len(texts) // 4
+    own = len(texts) // 3
     # Another process does half the work, and so most of the encoding: the words are read here meanwhile. Spawned,
     # since this one may have threads.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         meanings = pool.submit(_meanings, texts[own:])
         parts = Training(every, gazetteer)
-        fields = pool.submit(_fields, parts.labelled(every), gazetteer, parts.heard())
+        fields = pool.submit(_fields, parts.for_arguments(every), gazetteer, parts.heard())
         sentences().keep(texts[:own], _meanings(texts[:own]))
         sentences().keep(texts[own:], meanings.result())
-        by_words, calibration = parts.calibrations(folds(cases, _CALIBRATION_FOLDS)[0])
-        network = parts.network(range(len(every)))
-        choices = train_choices(parts.labelled(every), parts.labelled(parts.readings))
+        network, by_words, calibration = parts.network(folds(cases, _CALIBRATION_FOLDS)[0])
+        choices = train_choices(parts.for_arguments(every), parts.for_arguments(parts.readings))
         written = [turn.words for turn, case in zip(parts.readings, every, strict=True) if case.batch != BATCH]
         trained, groups = fields.result()
     return Model(
@@ -168,6 +169,7 @@ class Training:
         self.targets = np.array(
             [[float(case.function == name) for name in self.functions] for case in cases], np.float32
         )
+        self._labelled = _labelled(cases)
         messages = [self.features.message(case.text) for case in cases]
         self.first = self._first(messages)
         self.readings = [
@@ -175,33 +177,31 @@ class Training:
             for case, message in zip(cases, messages, strict=True)
         ]
 
-    def labelled(self, of_cases: Sequence[V]) -> list[V]:
-        """Those of some things, one a case, whose case has labelled arguments."""
-        return [one for one, case in zip(of_cases, self.cases, strict=True) if case.labelled]
+    def for_arguments(self, of_cases: Sequence[V]) -> list[V]:
+        """Those of some things, one a case, whose case teaches arguments: labelled, and not too many of a function."""
+        return [of_cases[index] for index in self._labelled]
 
     def heard(self) -> dict[str, str]:
         """The functions that the earlier messages of users call for."""
         said = {one.content for case in self.cases for one in case.history if one.role == "user"}
         return {text: self._heard(text) for text in sorted(said)}
 
-    def network(self, indices: Sequence[int]) -> Network:
-        """Scores of the functions and the gate, from some of the cases."""
-        targets = self.targets[indices]
-        targets = np.concatenate((targets, targets.sum(axis=1, keepdims=True)), axis=1)
-        return train_network([self.readings[index] for index in indices], targets, bits=BITS, rarity=_RARITY)
+    def network(self, unseen: Sequence[int]) -> tuple[Network, Calibration, Calibration]:
+        """Scores of the functions and the gate; the calibrations of the words alone and of both.
 
-    def calibrations(self, unseen: Sequence[int]) -> tuple[Calibration, Calibration]:
-        """Of the words alone and of both, by cases that a network has not seen."""
-        left_out = set(unseen)
-        network = self.network([index for index in range(len(self.cases)) if index not in left_out])
+        Args:
+            unseen: the cases by which is calibrated, scored by a network that has not seen them.
+        """
+        targets = np.concatenate((self.targets, self.targets.sum(axis=1, keepdims=True)), axis=1)
+        before, network = train_networks(self.readings, targets, unseen, bits=BITS, rarity=_RARITY)
         turns = [self.readings[index] for index in unseen]
-        begun = [network.begin(turn.words) for turn in turns]
+        begun = [before.begin(turn.words) for turn in turns]
         by_words, by_both = (
-            np.stack([network.score(row, start) for row, start in zip(rows, begun, strict=True)])
+            np.stack([before.score(row, start) for row, start in zip(rows, begun, strict=True)])
             for rows in ([turn.words for turn in turns], [turn.meaning for turn in turns])
         )
-        both = _joined(by_words, by_both)
-        return calibrate(by_words, self.targets[unseen]), calibrate(both, self.targets[unseen])
+        wanted = self.targets[unseen]
+        return network, calibrate(by_words, wanted), calibrate(_joined(by_words, by_both), wanted)
 
     def _heard(self, text: str) -> str:
         return heard(self.features, self.first, self.functions, text)
@@ -211,6 +211,16 @@ class Training:
         alone = [index for index, case in enumerate(self.cases) if not case.history]
         rows = [self.features.text_row(messages[index]) for index in alone]
         return train(rows, self.targets[alone], bits=FIRST_BITS, penalty=_PENALTY, independent=True, steps=12)
+
+
+def _labelled(cases: Sequence[Case]) -> list[int]:
+    """Indices of cases with labelled arguments: where a function has too many, some of each batch."""
+    members: dict[str, list[int]] = {}
+    for index, case in enumerate(cases):
+        if case.function is not None and case.labelled:
+            members.setdefault(case.function, []).append(index)
+    spread = (np.unique(np.linspace(0, len(found) - 1, _MOST_LABELLED).astype(int)) for found in members.values())
+    return sorted(found[at] for found, places in zip(members.values(), spread, strict=True) for at in places)
 
 
 def calibrate(scores: Floats, targets: Floats) -> Calibration:

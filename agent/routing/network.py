@@ -17,9 +17,9 @@ from agent.routing.heads import Floats, Matrix, sigmoid
 
 HIDDEN = 64
 _BATCH = 128
-_ROUNDS = 4
-_RATE, _LAST_RATE = 4e-3, 0.05
-"""Learning rate at the beginning, and the share of it that is left at the end."""
+_ROUNDS, _ROUNDS_WITH_ALL = 4, 2
+_RATE, _RATE_WITH_ALL, _LAST_RATE = 4e-3, 2e-3, 0.05
+"""Learning rates at the beginning, and the share of them that is left at the end."""
 _WORDS_ALONE = 0.3
 """Chance that a case is read without its meaning."""
 _DROPPED = 0.3
@@ -61,66 +61,98 @@ class Network:
         return result
 
 
-def train_network(readings: Sequence[Reading], targets: Floats, *, bits: int, rarity: float, seed: int = 0) -> Network:
+def train_networks(
+    readings: Sequence[Reading], targets: Floats, unseen: Sequence[int], *, bits: int, rarity: float, seed: int = 0
+) -> tuple[Network, Network]:
     """Trains logistic outputs; the same for the same cases.
 
     Args:
         readings: features of each case.
         targets: [cases, heads], 1 where the head should fire.
+        unseen: indices of the cases that the first network is trained without.
         bits: slots are folded to 2 ** bits.
         rarity: power of the inverse document frequency by which features count.
         seed: of the first weights, the order and what is dropped.
+
+    Returns:
+        A network that has not seen some cases, for calibrating by them, and the one that came of it when it went on
+        with all.
     """
-    dice = np.random.default_rng(seed)
-    words = [reading.words for reading in readings]
-    matrix = Matrix(words, bits, least=_LEAST_CASES)
-    scales = matrix.favour_rare(rarity)
-    alone, meant = (_with_bias(rows) for rows in (words, [reading.meaning for reading in readings]))
-    heads, width = targets.shape[1], meant.shape[1]
-    # Nearly all time goes into fetching what a batch touches of these and putting it back, so they are few.
-    table = dice.normal(0, 0.02, (matrix.shape[1], HIDDEN)).astype(np.float32)
-    spread = np.zeros((matrix.shape[1], 1), np.float32)
-    edge = 1 / np.sqrt(width)
-    weights = [
-        dice.uniform(-edge, edge, (width, HIDDEN)).astype(np.float32),
-        dice.uniform(-1 / np.sqrt(HIDDEN), 1 / np.sqrt(HIDDEN), (HIDDEN, heads)).astype(np.float32),
-        dice.uniform(-edge, edge, (width, heads)).astype(np.float32),
-    ]
-    moments = [(np.zeros_like(weight), np.zeros_like(weight)) for weight in weights]
-    batches = list(_batches(matrix, dice))
-    step = 0
-    for _ in range(_ROUNDS):
-        for number in dice.permutation(len(batches)):
-            batch = batches[number]
-            slower = _RATE * max(_LAST_RATE, 1 - step / (_ROUNDS * len(batches)))
-            step += 1
-            unbiased = slower * np.sqrt(1 - _SPREAD**step)
-            blind = dice.random((len(batch.cases), 1)) < _WORDS_ALONE
-            given, wanted = np.where(blind, alone[batch.cases], meant[batch.cases]), targets[batch.cases]
-            sparse = np.zeros((len(batch.cases), len(batch.touched)), np.float32)
-            sparse[batch.rows, batch.columns] = batch.values
-            touched = table[batch.touched]
-            inside = sparse @ touched + given @ weights[0]
-            open_ = (inside > 0) * (dice.random(inside.shape, np.float32) >= _DROPPED) * np.float32(1 / (1 - _DROPPED))
-            hidden = inside * open_
-            errors = (sigmoid(hidden @ weights[1] + given @ weights[2]) - wanted) / np.float32(len(wanted))
-            back = (errors @ weights[1].T) * open_
-            gradients = (given.T @ back, hidden.T @ errors, given.T @ errors)
-            kept = np.float32(1 - slower * _DECAY)
-            for index, gradient in enumerate(gradients):
-                weights[index] = kept * weights[index] - _adam(
-                    *moments[index], gradient, unbiased / (1 - _MOMENTUM**step)
-                )
-            gradient = sparse.T @ back
-            squares = spread[batch.touched]
-            squares += np.float32(1 - _SPREAD) * (np.square(gradient).mean(axis=1, keepdims=True) - squares)
-            spread[batch.touched] = squares
-            gradient *= np.float32(unbiased) / (np.sqrt(squares) + np.float32(_TINY))
-            table[batch.touched] = touched - gradient
-    places = np.zeros(1 << bits, np.int32)
-    places[matrix.slots] = np.arange(1, len(matrix.slots) + 1)
-    whole = np.concatenate((np.zeros((1, HIDDEN), np.float32), table * scales[:, None])).astype(np.float16)
-    return Network(places, whole, *weights)
+    training = _Training(readings, targets, bits=bits, rarity=rarity, dice=np.random.default_rng(seed))
+    everything = np.arange(len(readings))
+    training.rounds(np.setdiff1d(everything, unseen), _ROUNDS, _RATE)
+    before = training.network()
+    training.rounds(everything, _ROUNDS_WITH_ALL, _RATE_WITH_ALL)
+    return before, training.network()
+
+
+class _Training:
+    def __init__(
+        self, readings: Sequence[Reading], targets: Floats, *, bits: int, rarity: float, dice: np.random.Generator
+    ) -> None:
+        self._dice = dice
+        self._targets = targets
+        words = [reading.words for reading in readings]
+        self._matrix = Matrix(words, bits, least=_LEAST_CASES)
+        self._scales = self._matrix.favour_rare(rarity)
+        self._places = np.zeros(1 << bits, np.int32)
+        self._places[self._matrix.slots] = np.arange(1, len(self._matrix.slots) + 1)
+        self._alone, self._meant = (_with_bias(rows) for rows in (words, [reading.meaning for reading in readings]))
+        heads, width = targets.shape[1], self._meant.shape[1]
+        # Nearly all time goes into fetching what a batch touches of these and putting it back, so they are few.
+        self._table: Floats = dice.normal(0, 0.02, (self._matrix.shape[1], HIDDEN)).astype(np.float32)
+        self._squares = np.zeros((self._matrix.shape[1], 1), np.float32)
+        edge = 1 / np.sqrt(width)
+        self._weights: list[Floats] = [
+            dice.uniform(-edge, edge, (width, HIDDEN)).astype(np.float32),
+            dice.uniform(-1 / np.sqrt(HIDDEN), 1 / np.sqrt(HIDDEN), (HIDDEN, heads)).astype(np.float32),
+            dice.uniform(-edge, edge, (width, heads)).astype(np.float32),
+        ]
+        self._moments = [(np.zeros_like(weight), np.zeros_like(weight)) for weight in self._weights]
+        self._step = 0
+
+    def rounds(self, cases: NDArray[np.int64], count: int, rate: float) -> None:
+        """Goes through some cases a few times, at a falling learning rate."""
+        batches = list(_batches(self._matrix, self._dice.permutation(cases)))
+        done = 0
+        for _ in range(count):
+            for number in self._dice.permutation(len(batches)):
+                self._learn(batches[number], rate * max(_LAST_RATE, 1 - done / (count * len(batches))))
+                done += 1
+
+    def network(self) -> Network:
+        """What has been learned so far."""
+        whole = np.zeros((len(self._table) + 1, HIDDEN), np.float16)
+        whole[1:] = self._table * self._scales[:, None]
+        return Network(self._places, whole, *(weight.copy() for weight in self._weights))
+
+    def _learn(self, batch: "_Batch", rate: float) -> None:
+        dice, weights = self._dice, self._weights
+        self._step += 1
+        unbiased = rate * np.sqrt(1 - _SPREAD**self._step)
+        blind = dice.random((len(batch.cases), 1)) < _WORDS_ALONE
+        given: Floats = np.where(blind, self._alone[batch.cases], self._meant[batch.cases])
+        wanted = self._targets[batch.cases]
+        sparse = np.zeros((len(batch.cases), len(batch.touched)), np.float32)
+        sparse[batch.rows, batch.columns] = batch.values
+        touched = self._table[batch.touched]
+        inside: Floats = sparse @ touched + given @ weights[0]
+        opened = (inside > 0) & (dice.random(inside.shape, np.float32) >= _DROPPED)
+        factors = opened.astype(np.float32) / np.float32(1 - _DROPPED)
+        hidden = inside * factors
+        errors = (sigmoid(hidden @ weights[1] + given @ weights[2]) - wanted) / np.float32(len(wanted))
+        back = (errors @ weights[1].T) * factors
+        gradients = (given.T @ back, hidden.T @ errors, given.T @ errors)
+        kept = np.float32(1 - rate * _DECAY)
+        for index, gradient in enumerate(gradients):
+            step = _adam(*self._moments[index], gradient, unbiased / (1 - _MOMENTUM**self._step))
+            weights[index] = kept * weights[index] - step
+        gradient = sparse.T @ back
+        squares = self._squares[batch.touched]
+        squares += np.float32(1 - _SPREAD) * (np.square(gradient).mean(axis=1, keepdims=True) - squares)
+        self._squares[batch.touched] = squares
+        gradient *= np.float32(unbiased) / (np.sqrt(squares) + np.float32(_TINY))
+        self._table[batch.touched] = touched - gradient
 
 
 def _with_bias(rows: Sequence[Row]) -> Floats:
@@ -138,8 +170,7 @@ class _Batch:
     values: Floats
 
 
-def _batches(matrix: Matrix, dice: np.random.Generator) -> Iterator[_Batch]:
-    order = dice.permutation(matrix.shape[0])
+def _batches(matrix: Matrix, order: NDArray[np.int64]) -> Iterator[_Batch]:
     for first in range(0, len(order), _BATCH):
         cases = order[first : first + _BATCH]
         parts = [matrix.entries(case) for case in cases]

@@ -5,10 +5,9 @@ each sees twice the cases.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from random import Random
 
 import pycrfsuite
 
@@ -39,8 +38,6 @@ _FIELDS: Mapping[str, str] = {
     "weather_info": "place",
 }
 PARAMS = {"c1": 0.05, "c2": 0.1, "max_iterations": 40, "feature.possible_transitions": True}
-_SWAPPED = ("schedule",)
-"""Fields that also learn from swapped copies: two values stand beside each other there, and anything can be one."""
 _MOST_TOKENS = 400
 _KEPT = 512
 """Messages of dialogues come again with every turn; what was found in them is kept."""
@@ -142,9 +139,9 @@ def train_fields(
     for name in sorted(set(_FIELDS.values())):
         trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
         trainer.set_params(PARAMS)
-        members = [case for case in cases if _FIELDS.get(case.function or "") == name]
-        swapped = _swapped(members) if name in _SWAPPED else []
-        for case in [*members, *swapped]:
+        for case in cases:
+            if _FIELDS.get(case.function or "") != name:
+                continue
             for role, text, spans in _labelled(case, heard):
                 cut = tokens(text)
                 if cut.words:
@@ -176,27 +173,6 @@ def _labelled(case: Case, heard: Mapping[str, str]) -> list[tuple[str, str, list
         ):
             found.append((said.role, said.content, there))
     return found
-
-
-def _swapped(cases: Sequence[Case]) -> list[Case]:
-    """The cases again, with the values of others in place of their own: what stands around a value is what to learn."""
-    dice = Random(0)
-    pools: dict[tuple[str, str], list[str]] = {}
-    for case in cases:
-        for name, label in SPANS[case.function or ""].items():
-            if name in case.arguments:
-                pools.setdefault((label, case.lang), []).append(case.arguments[name])
-    swapped: list[Case] = []
-    for case in cases:
-        text, arguments = case.text, dict(case.arguments)
-        for name, label in SPANS[case.function or ""].items():
-            value = arguments.get(name)
-            if value is not None and value in text and value != text:
-                other = dice.choice(pools[label, case.lang])
-                text, arguments[name] = text.replace(value, other), other
-        if text != case.text:
-            swapped.append(replace(case, text=text, arguments=arguments, history=()))
-    return swapped
 
 
 def _labels(cut: Tokens, spans: Sequence[tuple[str, str]]) -> list[str]:
