@@ -5,13 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from rapidfuzz import fuzz
 
 from agent.routing.cases import case_files, write_items
 from agent.settings import PROJECT
 from functions import registry
 from tools import check_data
 from tools.data_report import Problem, check
+from tools.hard_negatives import Hardness
 from tools.label_rules import doubts, problems
+from tools.near_duplicates import Said, alike, pairs
 
 KNOWN = registry.cards()
 
@@ -144,6 +150,40 @@ def test_duplicates(tmp_path: Path) -> None:
         ("001", "89 % like en-weather_info-b1-003"),
         ("002", "89 % like en-weather_info-b1-003"),
     ]
+
+
+TEXTS = st.lists(st.text("ab", min_size=1, max_size=12), min_size=1, max_size=12)
+
+
+@given(new=TEXTS, old=TEXTS, least=st.sampled_from([60.0, 78.0, 85.0]))
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_pairs_are_all_pairs(new: list[str], old: list[str], least: float) -> None:
+    """Texts are told apart by their lengths only where they can't be as like as is asked."""
+    made, others = ([Said("en", text, "") for text in texts] for texts in (new, old))
+    every = [*made, *others]
+    expected = {
+        (first, second)
+        for first in range(len(made))
+        for second in range(first + 1, len(every))
+        if fuzz.ratio(every[first].turn, every[second].turn) >= least and alike(every[first], every[second], least)
+    }
+    assert {(pair.first, pair.second) for pair in pairs(made, least, others)} == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "hard"),
+    [
+        ("okay that is enough", False),
+        ("dinner at 8 pm, as ever", True),
+        ("it was on a Wednesday", True),
+        ("八時に起きたよ", True),
+        ("Reykjavik again, he says", True),
+        ("わかった、ありがとう", False),
+    ],
+)
+def test_provably_hard(text: str, hard: bool) -> None:
+    """A time, or a place that the router knows by name, is a trap."""
+    assert Hardness([])({"conversation": [{"role": "user", "content": text}]}) == hard
 
 
 def test_duplicate_under_another_label(tmp_path: Path) -> None:

@@ -216,6 +216,15 @@ async def test_function_is_called_and_its_result_told(assembly: Assembly) -> Non
     assert final.status == "ok"
 
 
+async def test_turn_without_letters_is_answered_in_the_language_of_its_dialogue(assembly: Assembly) -> None:
+    """The settings' language counts only where nobody has said anything yet."""
+    await assembly.final("call echo word=カエル")
+    assert (await assembly.final("!!!")).text.isascii() is False
+    assert (await assembly.final("")).text.isascii() is False
+    await assembly.final("call echo word=frog")
+    assert (await assembly.final("!!!")).text.isascii()
+
+
 async def test_dry_run_calls_only_what_changes_nothing(assembly: Assembly) -> None:
     """A function that says nothing of its effects is not called, and the final says so; one that runs dry is told."""
     ran.clear()

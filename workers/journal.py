@@ -38,6 +38,8 @@ _RECORD_S = 0.05
 _AFTER_RECONNECT_S = 1.0
 _REMEMBERED = 10000
 """Refused turns whose answer is kept."""
+_LOOKED_BACK = 6
+"""Messages that are looked at for the language of a dialogue."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -112,7 +114,7 @@ class Journal(Worker):
     async def _say(self, say: Say, levels: dict[str, str]) -> None:
         key = Key(levels["client"], levels["conversation"], say.turn_id)
         text = _CONTROL.sub("", say.text).strip()
-        lang = say.lang or detect(text) or self.settings.lang or "en"
+        lang = say.lang or detect(text) or self._spoken(key) or self.settings.lang or "en"
         if not text or len(text) > self.settings.max_text:
             # Not accepted, but its sender is told, since a client repeats what is not accepted.
             said = texts.empty(lang) if not text else texts.too_long(lang, len(text), self.settings.max_text)
@@ -139,6 +141,11 @@ class Journal(Worker):
             # First, since it is what the reply waits for.
             sending.insert(0, self._send(opened))
         await asyncio.gather(*sending)
+
+    def _spoken(self, key: Key) -> Lang | None:
+        """The language of a dialogue so far, for a turn that shows none ("!!!")."""
+        history, _ = self._store.context(key.client, key.conversation, _LOOKED_BACK)
+        return next((lang for said in reversed(history) if (lang := detect(said.content))), None)
 
     async def _refuse(self, key: Key, lang: Lang, limit: Limit) -> None:
         """Tells a client that it is over its quota, and the same again should the turn come twice."""
