@@ -417,13 +417,22 @@ async def test_connection_that_is_given_up_is_closed(opening: bool, monkeypatch:
     server.close()
 
 
+def current_task() -> asyncio.Task[Any]:
+    """The task that asks: what a server of these tests still has to end."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
 async def test_broker_that_talks_nonsense_is_left() -> None:
     """A connection on which nothing can be understood any more is closed, and a new one made."""
     lines: list[asyncio.StreamWriter] = []
+    serving: list[asyncio.Task[Any]] = []
 
     async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Lets everybody in."""
         lines.append(writer)
+        serving.append(current_task())
         await reader.read(1024)
         writer.write(b"\x20\x03\x00\x00\x00")
         with contextlib.suppress(ConnectionError):
@@ -438,15 +447,18 @@ async def test_broker_that_talks_nonsense_is_left() -> None:
             lines[-1].write(nonsense)
             number = await bus.connection(after=number)
     server.close()
+    await asyncio.wait(serving, timeout=PATIENCE_S)
 
 
 async def test_broker_that_takes_few_messages_at_once_is_not_overrun() -> None:
     """A broker of somebody else's may allow few messages without acknowledgement, and end the connection after that."""
     most = 0
+    serving: list[asyncio.Task[Any]] = []
 
     async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Lets everybody in, with a Receive Maximum of 3, and acknowledges all that is there at once."""
         nonlocal most
+        serving.append(current_task())
         await reader.read(1024)
         writer.write(b"\x20\x06\x00\x00\x03\x21\x00\x03")
         while data := await reader.read(65536):
@@ -466,4 +478,5 @@ async def test_broker_that_takes_few_messages_at_once_is_not_overrun() -> None:
         accepted = [Accepted(turn_id=str(number)) for number in range(50)]
         await asyncio.gather(*(bus.send(topics.ACCEPTED, one, client="cli-0", conversation="d") for one in accepted))
     server.close()
+    await asyncio.wait(serving, timeout=PATIENCE_S)
     assert most == 3

@@ -74,16 +74,17 @@ def test_networks_one_without_some_cases() -> None:
 
 
 def test_arguments_are_learned_from_some_of_each_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A function with very many labelled cases gives some of each batch; one with few gives all."""
+    """A function with very many labelled cases gives some of each batch; one with few, and the patterns, give all."""
     monkeypatch.setattr(model, "_MOST_LABELLED", 10)
     cases = [
         Case(f"{at}", (), None if at % 4 == 0 else "many", {}, "en", f"b{at // 20}", labelled=at % 4 != 1)
         for at in range(100)
     ]
-    cases += [Case("x", (), "few", {}, "en", "b9")] * 3
+    cases += [Case("x", (), "few", {}, "en", "b9")] * 3 + [Case("x", (), "many", {}, "en", "patterns")] * 10
     chosen = [cases[index] for index in model._labelled(cases)]
     assert sum(case.function == "few" for case in chosen) == 3
-    many = [case for case in chosen if case.function == "many"]
+    assert sum(case.batch == "patterns" for case in chosen) == 10
+    many = [case for case in chosen if case.function == "many" and case.batch != "patterns"]
     assert len(many) == 10
     assert {case.batch for case in many} == {"b0", "b1", "b2", "b3", "b4"}
     assert all(case.labelled for case in many)

@@ -37,7 +37,7 @@ _WORDS_SHARE = 0.15
 _OPEN = (0.1, 0.9)
 """The meaning is asked for where the words give the likeliest function a probability between these."""
 _CALIBRATION_FOLDS = 3
-_MOST_LABELLED = 2000
+_MOST_LABELLED = 1600
 """Cases of a function from which arguments are learned: that takes half of all time, and gains little from more."""
 _NOTHING = "none"
 _FIRST_SURE = -0.5
@@ -214,11 +214,11 @@ class Training:
 
 
 def _labelled(cases: Sequence[Case]) -> list[int]:
-    """Indices of cases with labelled arguments: where a function has too many, some of each batch."""
-    members: dict[str, list[int]] = {}
+    """Indices of cases with labelled arguments: all patterns, and where a function has too many, some of each batch."""
+    members: dict[tuple[str, bool], list[int]] = {}
     for index, case in enumerate(cases):
         if case.function is not None and case.labelled:
-            members.setdefault(case.function, []).append(index)
+            members.setdefault((case.function, case.batch == BATCH), []).append(index)
     spread = (np.unique(np.linspace(0, len(found) - 1, _MOST_LABELLED).astype(int)) for found in members.values())
     return sorted(found[at] for found, places in zip(members.values(), spread, strict=True) for at in places)
 

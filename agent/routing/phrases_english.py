@@ -149,6 +149,11 @@ what's on my calendar {when}?
 when is my {item}?
 do I have anything {when}
 what reminders have I got
+show me my reminders
+list all my reminders
+any reminders for {when}?
+which alarms are set?
+read me my reminders
 am I free {when}?
 @schedule_reminder action=update
 move my {item} to {when}
