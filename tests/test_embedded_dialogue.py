@@ -46,7 +46,9 @@ def test_route_reminder_complete_in_itself(
     assert (decision.arguments.get("datetime"), decision.arguments.get("description")) == (when, what)
 
 
-@pytest.mark.parametrize("text", ["what reminders do I have?", "show me my reminders", "リマインダー見せて"])
+@pytest.mark.parametrize(
+    "text", ["what reminders do I have?", "what are my reminders?", "show me my reminders", "リマインダー見せて"]
+)
 def test_route_query_after_create(router: EmbeddedRouter, text: str) -> None:
     """To ask what there is, is not to ask for the reminder just made."""
     decision = decide(router, a_turn(text, *PLANTS))

@@ -71,8 +71,8 @@ def pairs(new: Sequence[Said], least: float, old: Sequence[Said] = ()) -> list[P
         for begin in range(0, len(mine), _BLOCK):
             block = mine[begin : begin + _BLOCK]
             # What two texts have in common is no longer than the shorter one: those of other lengths can't be so like.
-            shortest = len(every[block[0]].turn) * least / (200 - least)
-            longest = len(every[block[-1]].turn) * (200 - least) / least
+            shortest = sizes[begin] * least / (200 - least)
+            longest = sizes[begin + len(block) - 1] * (200 - least) / least
             near = others[bisect_left(other_sizes, shortest) : bisect_right(other_sizes, longest)]
             columns = mine[begin : bisect_right(sizes, longest)] + near
             turns = [every[at].turn for at in columns]

@@ -30,7 +30,7 @@ class Matrix:
         lengths = np.array([len(row.slots) for row in rows], np.int64)
         slots = np.concatenate([row.slots for row in rows]) & ((1 << bits) - 1)
         kept = np.bincount(slots, minlength=1 << bits)[slots] >= least
-        kept[np.concatenate(([0], np.cumsum(lengths)[:-1]))] = True
+        kept[_starts(lengths)] = True
         row_of = np.repeat(np.arange(len(rows)), lengths)[kept]
         # By counting: sorting so many takes longer than training by them.
         present = np.bincount(slots[kept], minlength=1 << bits) > 0
@@ -39,11 +39,11 @@ class Matrix:
         self.shape = (len(rows), len(self.slots))
         self._columns = columns
         self._values = np.concatenate([row.values for row in rows])[kept]
-        self._starts = _starts(row_of, len(rows))
+        self._starts = _starts(np.bincount(row_of, minlength=len(rows)))
         order = np.argsort(columns * len(rows) + row_of)
         self._order_rows = row_of[order]
         self._order_values = self._values[order]
-        self._column_starts = _starts(columns, len(self.slots))
+        self._column_starts = _starts(np.bincount(columns))
 
     def favour_rare(self, power: float) -> Floats:
         """Scales each column by a power of its inverse document frequency; returns the scales [columns].
@@ -78,9 +78,9 @@ class Matrix:
         return _gathered_sums(errors, self._order_rows, self._order_values, self._column_starts)
 
 
-def _starts(numbers: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Where each of the numbers 0 … count - 1 begins once they are sorted."""
-    return np.concatenate(([0], np.cumsum(np.bincount(numbers, minlength=count))[:-1]))
+def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of some parts begins that lie one after another."""
+    return np.cumsum(lengths) - lengths
 
 
 def _gathered_sums(table: Floats, indices: NDArray[np.int64], values: Floats, starts: NDArray[np.int64]) -> Floats:
