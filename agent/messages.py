@@ -16,6 +16,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A client, conversation or function in a topic: one level, no wildcard, no slash."""
 Key = Annotated[str, Field(min_length=1, max_length=128)]
 
+# No process needs all of them: each is made ready when it is first used.
+_LENIENT = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -29,7 +32,7 @@ class Message(BaseModel):
     """What every payload bears."""
 
     # What is no number in JSON would be written as null, which the next reader refuses.
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(**_LENIENT, allow_inf_nan=False)
 
     id: Key = Field(default_factory=_fresh)
     source: str = ""
@@ -58,7 +61,7 @@ class Accepted(Message):
 class Utterance(BaseModel):
     """One message of the dialogue."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = _LENIENT
 
     role: Literal["user", "assistant"]
     content: str
@@ -67,7 +70,7 @@ class Utterance(BaseModel):
 class Pending(BaseModel):
     """A call that waits for an argument: the user has been asked for `missing`."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = _LENIENT
 
     function: Name
     arguments: dict[str, Any] = Field(default_factory=dict)
@@ -118,7 +121,7 @@ class CallContext(BaseModel):
     The seal keeps the dialogue from function workers and proves that the call was made (`agent.seal`).
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = _LENIENT
 
     client: Name
     conversation: Name
@@ -143,7 +146,7 @@ class Call(Message):
 class Error(BaseModel):
     """Why a call failed."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = _LENIENT
 
     code: str
     message: str
@@ -202,7 +205,7 @@ class Notice(Message):
 class Example(BaseModel):
     """A sentence that calls the function, with the arguments that it gives."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = _LENIENT
 
     text: Annotated[str, Field(min_length=1, max_length=1000)]
     arguments: dict[str, Any] = Field(default_factory=dict)

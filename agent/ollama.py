@@ -12,10 +12,14 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from agent.ollama_answers import Installed, Part, Progress, ToolCall, part_of, plain
-from agent.ollama_wire import ModelMissing, OllamaError, OllamaGone, Wire
+from agent.ollama_errors import ModelMissing, OllamaError, OllamaGone, away
+
+if TYPE_CHECKING:
+    from agent.ollama_wire import Wire
 
 __all__ = [
     "BUILT_FROM_SOURCE",
@@ -37,6 +41,7 @@ LEAST_FOR_FUNCTIONGEMMA = (0, 13, 5)
 BUILT_FROM_SOURCE = (0, 0, 0)
 """What an Ollama says that somebody built: it may be of any age."""
 
+_PORTS = {"http": 80, "https": 443}
 _ASK_S = 10.0
 """Longest wait for what Ollama knows without a model."""
 _LOAD_S = 300.0
@@ -58,13 +63,14 @@ class Ollama:
     at once, which makes Ollama stop generating.
 
     Args:
-        url: where it listens.
+        url: where it listens; `http://` where it names no scheme.
         connect_s: longest wait for a connection, seconds.
     """
 
     def __init__(self, url: str, *, connect_s: float = 2.0) -> None:
-        self._wire = Wire(url, connect_s)
-        self.url = self._wire.url
+        self.url = (url if "://" in url else f"http://{url}").rstrip("/")
+        self._connect_s = connect_s
+        self._made: Wire | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,15 +82,41 @@ class Ollama:
 
     async def close(self) -> None:
         """Ends all requests."""
-        await self._wire.close()
+        if self._made is not None:
+            await self._made.close()
+
+    @property
+    def _wire(self) -> "Wire":
+        if self._made is None:
+            # An HTTP client takes as long to load as all the rest of a worker.
+            from agent.ollama_wire import Wire  # noqa: PLC0415
+
+            self._made = Wire(self.url, self._connect_s)
+        return self._made
 
     # ---- what is there
 
     async def version(self) -> tuple[int, ...]:
         """Ollama's version, such as (0, 24, 0), or `BUILT_FROM_SOURCE`."""
+        if self._made is None:
+            await self._knock()
         answer = await self._wire.json("GET", "/api/version", within=_ASK_S)
         found = re.match(r"\d+(\.\d+)*", str(answer.get("version", "")))
         return tuple(int(part) for part in found[0].split(".")) if found else BUILT_FROM_SOURCE
+
+    async def _knock(self) -> None:
+        """Raises `OllamaGone` where nothing listens: who has no Ollama needs no HTTP client to find that out."""
+        try:
+            address = urlsplit(self.url)
+            host, port = address.hostname, address.port or _PORTS[address.scheme]
+        except (ValueError, KeyError):
+            return  # no address; the HTTP client says so
+        try:
+            async with asyncio.timeout(self._connect_s):
+                _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            raise away(self.url) from None
+        writer.close()
 
     async def installed(self) -> dict[str, Installed]:
         """Models in store by name, without `:latest`."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from agent import schema, topics
+from agent import topics
 from agent.bus import Bus, Unfit
 from agent.messages import Card, Status
 
@@ -22,13 +22,14 @@ class Presence:
     Args:
         bus: listens here.
         on_status: called with the client id and the status of each that comes in.
+        cards: whether cards are followed, too.
 
     Attributes:
         statuses: by client id.
         cards: by function.
     """
 
-    def __init__(self, bus: Bus, on_status: Callable[[str, Status], None] | None = None) -> None:
+    def __init__(self, bus: Bus, on_status: Callable[[str, Status], None] | None = None, *, cards: bool = True) -> None:
         self._on_status = on_status
         self._bus = bus
         self._caught_up = asyncio.Event()
@@ -36,7 +37,8 @@ class Presence:
         self.statuses: dict[str, Status] = {}
         self.cards: dict[str, Card] = {}
         bus.on(topics.STATUS, Status, self._status, withdrawn=self._gone, note=True)
-        bus.on(topics.CARD, Card, self._card, withdrawn=self._withdrawn, note=True)
+        if cards:
+            bus.on(topics.CARD, Card, self._card, withdrawn=self._withdrawn, note=True)
 
     def online(self, role: str) -> bool:
         """Whether any worker of the role is there."""
@@ -88,6 +90,9 @@ class Presence:
     async def _card(self, card: Card, levels: dict[str, str]) -> None:
         if card.name != levels["name"]:
             raise Unfit(f"the card is for {card.name}, its topic for {levels['name']}")
+        # Who follows no cards does without: it takes long to load.
+        from agent import schema  # noqa: PLC0415
+
         try:
             schema.check(card.parameters)
         except schema.SchemaRefused as error:

@@ -66,6 +66,7 @@ class TurnStore:
             self._db, self.set_aside = opened(path, sync)
         except sqlite3.Error as error:
             raise StoreError(path, error) from error
+        self._urgent: list[asyncio.Future[None]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._due = math.inf
@@ -91,20 +92,21 @@ class TurnStore:
         if not self._db.in_transaction:
             return
         loop = asyncio.get_running_loop()
-        if not self._waiting:
+        if not self._urgent and not self._waiting:
             self._due = math.inf
         due = loop.time() + within
         if due < self._due:
             if self._timer is not None:
                 self._timer.cancel()
             self._due, self._timer = due, loop.call_later(within, self._commit)
-        # One each: who is cancelled does not take the others along.
+        # One each: who is cancelled does not take the others along. Who has no time is told first.
         written = loop.create_future()
-        self._waiting.append(written)
+        (self._waiting if within else self._urgent).append(written)
         await written
 
     def _commit(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting = [*self._urgent, *self._waiting]
+        self._urgent, self._waiting = [], []
         broke: StoreError | None = None
         try:
             self._db.execute("COMMIT")
@@ -204,13 +206,13 @@ class TurnStore:
     def context(self, client: str, conversation: str, messages: int) -> tuple[list[Utterance], Pending | None]:
         """The last messages of a dialogue, oldest first, and the call that waits for an argument."""
         rows = self._db.execute(
-            "SELECT turn, route, final, result FROM turns WHERE client = ? AND conversation = ? AND state = 'done'"
-            " ORDER BY seq DESC LIMIT ?",
+            "SELECT json_extract(turn, '$.text'), route, final, result FROM turns"
+            " WHERE client = ? AND conversation = ? AND state = 'done' ORDER BY seq DESC LIMIT ?",
             (client, conversation, (messages + 1) // 2),
         ).fetchall()
         history: list[Utterance] = []
-        for turn, _, final, _ in reversed(rows):
-            history.append(Utterance(role="user", content=json.loads(turn)["text"]))
+        for text, _, final, _ in reversed(rows):
+            history.append(Utterance(role="user", content=text))
             history.append(Utterance(role="assistant", content=json.loads(final)["text"]))
         pending = _pending(*rows[0][1:]) if rows else None
         return [one for one in history if one.content][-messages:], pending

@@ -5,11 +5,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
-
-import aiohttp
+from typing import TYPE_CHECKING, Any, Self
 
 from agent.settings import Settings
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _CACHED = 500
 _TRANSIENT = (429, 500, 502, 503, 504)
@@ -62,6 +63,9 @@ class Web:
         return answer
 
     async def _get(self, base: str, path: str, params: Mapping[str, str | int | float]) -> Any:
+        # It takes a third of a second to load, and without a network it is for nothing.
+        import aiohttp  # noqa: PLC0415
+
         for attempt in range(self._settings.http_retries + 1):
             last = attempt == self._settings.http_retries
             try:
@@ -81,7 +85,9 @@ class Web:
                 raise WebError(f"{base} gave no proper answer: {error}") from error
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def _connected(self) -> aiohttp.ClientSession:
+    def _connected(self) -> "aiohttp.ClientSession":
+        import aiohttp  # noqa: PLC0415
+
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=self._settings.http_timeout_s),

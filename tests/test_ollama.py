@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.ollama import ModelMissing, Ollama, OllamaError, OllamaGone, Part, ToolCall
-from agent.ollama_wire import refusal
+from agent.ollama_errors import refusal
 from tests.conftest import PATIENCE_S
 from tests.ollama_functiongemma import PHRASE, render
 from tests.ollama_server import OllamaServer, Pulling, Reply

@@ -65,7 +65,7 @@ class Journal(Worker):
     def __init__(self, bus: Bus, settings: Settings, seal: Seal) -> None:
         super().__init__(bus, settings)
         self._seal = seal
-        self._presence = Presence(bus, self._worker_changed)
+        self._presence = Presence(bus, self._worker_changed, cards=False)
         self._open: dict[Key, _Open] = {}
         self._waiting: dict[tuple[str, str], deque[Turn]] = {}
         self._ready: deque[tuple[str, str]] = deque()
@@ -136,11 +136,15 @@ class Journal(Worker):
             await self._publish_final(key, found[1])
         await self._store.committed()
         accepted = Accepted(turn_id=key.turn_id)
-        sending = [self.bus.send(topics.ACCEPTED, accepted, client=key.client, conversation=key.conversation)]
-        if (opened := self._open.get(key)) is not None and opened.due == 0:
-            # First, since it is what the reply waits for.
-            sending.insert(0, self._send(opened))
-        await asyncio.gather(*sending)
+        telling = asyncio.create_task(
+            self.bus.send(topics.ACCEPTED, accepted, client=key.client, conversation=key.conversation)
+        )
+        try:
+            if (opened := self._open.get(key)) is not None and opened.due == 0:
+                # First, since it is what the reply waits for: it is written before any other task has its turn.
+                await self._send(opened)
+        finally:
+            await telling
 
     def _spoken(self, key: Key) -> Lang | None:
         """The language of a dialogue so far, for a turn that shows none ("!!!")."""
@@ -308,7 +312,11 @@ class Journal(Worker):
     def _with_context(self, turn: Turn) -> Turn:
         history, pending = self._store.context(turn.client, turn.conversation, self.settings.history_messages)
         # A reply may be longer than any turn: what is left of it here is enough to go on with.
-        cut = [one.model_copy(update={"content": one.content[: self.settings.max_text]}) for one in history]
+        most = self.settings.max_text
+        cut = [
+            one if len(one.content) <= most else one.model_copy(update={"content": one.content[:most]})
+            for one in history
+        ]
         return turn.model_copy(update={"history": cut, "pending": pending})
 
     def _send(self, opened: _Open) -> Coroutine[Any, Any, bool]:
