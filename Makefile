@@ -12,8 +12,12 @@ chat: .venv/ready
 
 setup: .venv/ready
 
-test: .venv/ready-dev check
-	.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Types and style are looked at while tests wait for processes to come back.
+test: .venv/ready-dev
+	$(MAKE) --no-print-directory check >.venv/check.log 2>&1 & \
+	.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder; tested=$$?; \
+	wait $$! || { cat .venv/check.log; exit 1; }; \
+	exit $$tested
 
 check: .venv/ready-dev
 	.venv/bin/ruff check .

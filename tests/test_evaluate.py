@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from agent.routing.pattern_cases import pattern_cases
 from agent.settings import PROJECT, Settings
 from tools import confusion_chart, evaluate, report
 from tools.routers import ready
@@ -91,6 +92,7 @@ def test_evaluate_leaves_batches_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
         odd = {"test_id": f"en-x-{batch}-1", "lang": "en", "conversation": said, "expected_function": function}
         cases += [odd] * 20
     (tmp_path / "cases.json").write_text(json.dumps(cases), encoding="utf-8")
+    monkeypatch.setattr("agent.routing.model.pattern_cases", lambda: pattern_cases()[::8])
     run(monkeypatch, "--data", tmp_path / "cases.json", "--leave-batch-out", "--json", tmp_path / "out.json")
     found = report.read(tmp_path / "out.json").cases
     assert [case["function"] for case in found[-40:]] == [None] * 20 + ["weather_info"] * 20

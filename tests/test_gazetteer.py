@@ -16,7 +16,7 @@ OFFLINE = PROJECT / "data" / "offline"
 @pytest.fixture(scope="module")
 def gazetteer() -> Gazetteer:
     """With all names."""
-    return Gazetteer(OFFLINE)
+    return Gazetteer.read(OFFLINE)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,18 @@ def test_short_hiragana_is_no_name(gazetteer: Gazetteer) -> None:
     assert any(concept == "PLACE" for _, _, concept in gazetteer.spans("奈良に行く"))
 
 
+def test_made_of_arrays_finds_the_same(gazetteer: Gazetteer) -> None:
+    """What a model keeps of it is all of it."""
+    again = Gazetteer.of(gazetteer.arrays())
+    for text in ("明日の札幌とparisの天気を、富士山で", "who is taylor swift, the new york singer's friend?", ""):
+        assert again.spans(text) == gazetteer.spans(text)
+    assert Gazetteer.of(Gazetteer({}, {}).arrays()).spans("天気 weather") == []
+
+
 def test_works_without_names() -> None:
     """A folder without these files only gives less evidence."""
-    assert "weather" in {concept for _, _, concept in Gazetteer().spans("天気")}
-    assert not Gazetteer().spans("inverness")
+    assert "weather" in {concept for _, _, concept in Gazetteer.read().spans("天気")}
+    assert not Gazetteer.read().spans("inverness")
 
 
 def test_names_are_clean() -> None:

@@ -50,7 +50,7 @@ class Hardness:
         names = {letters(value) for found in entities(items).values() for value in found}
         self._names = {name for name in names if len(name) > (1 if not name.isascii() else 3)}
         self._longest = max(map(len, self._names), default=0)
-        self._gazetteer = Gazetteer(settings().cases.parent / "offline")
+        self._gazetteer = Gazetteer.read(settings().cases.parent / "offline")
 
     def __call__(self, item: Item) -> bool:
         """Whether the turn, or the dialogue before it, mentions something that a function is about."""

@@ -34,6 +34,8 @@ _LEADING = {
     "product_or_service": re.compile(r"(a|an|the|new|some) (?!.* (or|vs|versus|and) )", re.IGNORECASE),
 }
 """What the guide cuts off at the beginning; of two products compared as one span the articles stay."""
+_LATIN = re.compile(r"[A-Za-z]")
+_GOES_ON = re.compile(r"s?[A-Za-rt-z]|ss")
 _PARTICLES = {"datetime": re.compile(r"(?<=.)(までに|に|は|を)$"), "": re.compile(r"(?<=.)[をへ]$")}
 """Japanese particles at the end of a span. に, は and が end so many nouns that only datetimes are held to them."""
 
@@ -208,9 +210,14 @@ def _sentiment(item: Mapping[str, Any]) -> Iterator[str]:
 @cache
 def _whole_words(value: str, text: str) -> bool:
     """Whether the value stands in the text without cutting a word of Latin letters; a genitive's s may follow."""
-    before = r"(?<![A-Za-z])" if value[0].isascii() and value[0].isalpha() else ""
-    after = r"(?!s?[A-Za-rt-z]|ss)" if value[-1].isascii() and value[-1].isalpha() else ""
-    return re.search(before + re.escape(value) + after, text) is not None
+    at = text.find(value)
+    while at >= 0:
+        end = at + len(value)
+        cut_before = at and _LATIN.match(value[0]) and _LATIN.match(text, at - 1)
+        if not cut_before and not (_LATIN.match(value[-1]) and _GOES_ON.match(text, end)):
+            return True
+        at = text.find(value, at + 1)
+    return False
 
 
 def _is_span(name: str, schema: Mapping[str, Any]) -> bool:

@@ -38,7 +38,6 @@ def left_out(cases: Sequence[Case], cards: Mapping[str, Card], names: Path, *, g
 
 
 def _group(cases: Sequence[Case], group: Sequence[int], cards: Mapping[str, Card], names: Path) -> list[Outcome]:
-    gazetteer = Gazetteer(names)
     unseen = set(group)
-    model = train_model([case for index, case in enumerate(cases) if index not in unseen], gazetteer)
-    return asyncio.run(outcomes(EmbeddedRouter(model, gazetteer), [cases[index] for index in group], cards))
+    model = train_model([case for index, case in enumerate(cases) if index not in unseen], Gazetteer.read(names))
+    return asyncio.run(outcomes(EmbeddedRouter(model), [cases[index] for index in group], cards))

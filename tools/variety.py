@@ -9,6 +9,7 @@ Japanese.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from agent.messages import Card
@@ -31,7 +32,7 @@ def distinct(items: Sequence[Item], size: int) -> float:
         items: cases of one function in one language; in the order of their ids.
         size: n.
     """
-    rows = [[word for word in tokens(turn_of(item)).words if word[0].isalnum()] for item in items]
+    rows = [_words(turn_of(item)) for item in items]
     shares = []
     # Every so-many-th case: a sample of neighbours would be one of a single author.
     samples = max(1, len(rows) // _SAMPLE)
@@ -40,6 +41,11 @@ def distinct(items: Sequence[Item], size: int) -> float:
         if grams:
             shares.append(len(set(grams)) / len(grams))
     return sum(shares) / len(shares) if shares else 1.0
+
+
+@cache
+def _words(text: str) -> Sequence[str]:
+    return [word for word in tokens(text).words if word[0].isalnum()]
 
 
 def skeleton(item: Item, known: Mapping[str, Card]) -> str | None:

@@ -57,21 +57,20 @@ class EmbeddedRouter:
 
     name = "embedded"
 
-    def __init__(self, model: Model, gazetteer: Gazetteer, threshold: float = 0.5) -> None:
+    def __init__(self, model: Model, threshold: float = 0.5) -> None:
         """Takes a trained model.
 
         Args:
             model: what was learned.
-            gazetteer: the one that the model was trained with.
             threshold: least confidence for a call; 0.5 stands for the model's own.
         """
         sentences()  # loaded now, not with the first turn
         self._model = model
-        self._features = Features(gazetteer)
+        self._features = Features(model.gazetteer)
         self._foreign = ForeignFunctions(self._features, model.background)
         # Of the messages of a dialogue, which come again with every turn.
         self._heard = lru_cache(_KEPT)(partial(heard, self._features, model.first, model.functions))
-        tagger = Tagger(model.fields, gazetteer, model.groups)
+        tagger = Tagger(model.fields, model.gazetteer, model.groups)
         self._arguments = Arguments(tagger, model.choices, References(tagger, self._heard))
         self._threshold = _shifted(THRESHOLD, threshold)
 
@@ -79,14 +78,13 @@ class EmbeddedRouter:
     def load(cls, chosen: Settings) -> "EmbeddedRouter":
         """The router with the model of these settings, trained first where there is none that fits the data."""
         names = chosen.cases.parent / "offline"
-        gazetteer = Gazetteer(names)
         path = chosen.router_models / f"{model_key(chosen.cases, names)}.npz"
         model = load_model(path)
         if model is None:
-            model = train_model(load_cases(chosen.cases), gazetteer)
+            model = train_model(load_cases(chosen.cases), Gazetteer.read(names))
             save_model(model, path)
             sentences().forget()
-        return cls(model, gazetteer, chosen.threshold)
+        return cls(model, chosen.threshold)
 
     async def route(self, turn: Turn, cards: Mapping[str, Card]) -> Decision:
         """Decides for one turn; see `Router`."""

@@ -22,6 +22,7 @@ from agent.routing.cases import case_files
 from agent.routing.closed import Choice
 from agent.routing.encoder_file import PACKAGE
 from agent.routing.features import Row
+from agent.routing.gazetteer import Gazetteer
 from agent.routing.model import Calibration, Model
 from agent.routing.network import Network
 from agent.routing.word_groups import WordGroups
@@ -80,6 +81,7 @@ def save_model(model: Model, path: Path) -> None:
         **{f"choice.{name}": choice.weights for name, choice in model.choices.items()},
         **{f"field.{name}": np.frombuffer(content, np.uint8) for name, content in model.fields.items()},
         **_packed(model.background),
+        **{f"gazetteer.{name}": array for name, array in model.gazetteer.arrays().items()},
     }
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
@@ -112,6 +114,9 @@ def load_model(path: Path) -> Model | None:
                 },
                 fields={name: stored[f"field.{name}"].tobytes() for name in about["fields"]},
                 background=_unpacked(stored["slots"], stored["values"], stored["lengths"]),
+                gazetteer=Gazetteer.of(
+                    {name.removeprefix("gazetteer."): stored[name] for name in stored if name.startswith("gazetteer.")}
+                ),
             )
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
         return None
