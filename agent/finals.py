@@ -77,8 +77,11 @@ class Finals:
         """Notes that this worker is at the turn, unless another one is; gives who is, and the final if there is one."""
         self._prune()
         values = (key.client, key.conversation, key.turn_id, self._worker, time.time())
-        self._db.execute("INSERT INTO finals VALUES (?, ?, ?, ?, ?, NULL) ON CONFLICT DO NOTHING", values)
-        worker, final = self._db.execute(f"SELECT worker, final FROM finals WHERE {_WHERE}", _row(key)).fetchone()  # noqa: S608
+        worker, final = self._db.execute(
+            "INSERT INTO finals VALUES (?, ?, ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET worker = worker"
+            " RETURNING worker, final",
+            values,
+        ).fetchone()
         return worker, Final.model_validate_json(final) if final else None
 
     def take_over(self, key: Key, worker: str) -> None:

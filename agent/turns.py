@@ -68,7 +68,7 @@ class TurnStore:
             raise StoreError(path, error) from error
         self._urgent: list[asyncio.Future[None]] = []
         self._waiting: list[asyncio.Future[None]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._due = math.inf
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -98,7 +98,8 @@ class TurnStore:
         if due < self._due:
             if self._timer is not None:
                 self._timer.cancel()
-            self._due, self._timer = due, loop.call_later(within, self._commit)
+            self._due = due
+            self._timer = loop.call_later(within, self._commit) if within else loop.call_soon(self._commit)
         # One each: who is cancelled does not take the others along. Who has no time is told first.
         written = loop.create_future()
         (self._waiting if within else self._urgent).append(written)

@@ -19,7 +19,6 @@ from tools.split_data import RunTaken, main, write_split
 from tools.splitting import PARTS, SHARES, split_by_batch, stratum_of
 
 DATA = PROJECT / "data" / "test"
-FILES = [DATA / "weather_info.json", DATA / "no_function.json"]
 
 
 def a_case(*said: str, batch: str = "") -> dict[str, Any]:
@@ -41,25 +40,33 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A split of two files of the project's own cases."""
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """One of the project's own files, and a quarter of the one without functions."""
+    some = tmp_path_factory.mktemp("cases") / "no_function.json"
+    write_items(some, read_items(DATA / "no_function.json")[::4])
+    return [DATA / "weather_info.json", some]
+
+
+@pytest.fixture(scope="module")
+def run(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A split of these files."""
     folder = tmp_path_factory.mktemp("runs") / "run_1"
-    write_split(FILES, folder, seed=7)
+    write_split(files, folder, seed=7)
     return folder
 
 
-def test_split_is_the_same_for_the_same_seed(run: Path, tmp_path: Path) -> None:
+def test_split_is_the_same_for_the_same_seed(files: list[Path], run: Path, tmp_path: Path) -> None:
     """Byte for byte, manifest included; another seed gives another one."""
-    write_split(FILES, tmp_path / "again", seed=7)
-    write_split(FILES, tmp_path / "other", seed=8)
+    write_split(files, tmp_path / "again", seed=7)
+    write_split(files, tmp_path / "other", seed=8)
     assert contents(tmp_path / "again") == contents(run)
     assert contents(tmp_path / "other")["train.jsonl"] != contents(run)["train.jsonl"]
 
 
-def test_split_takes_every_case_once(run: Path) -> None:
+def test_split_takes_every_case_once(files: list[Path], run: Path) -> None:
     """Nothing is lost, nothing doubled, nothing changed; the parts can be read as cases."""
     split = [json.dumps(item) for items in parts_of(run).values() for item in items]
-    every = [json.dumps(item) for file in FILES for item in read_items(file)]
+    every = [json.dumps(item) for file in files for item in read_items(file)]
     assert sorted(split) == sorted(every)
     assert len(load_cases(run / "test.jsonl")) == len(parts_of(run)["test"])
 
@@ -82,12 +89,12 @@ def test_no_near_duplicate_across_parts(run: Path) -> None:
     assert [pair for pair in found if where[pair.first][0] != where[pair.second][0]] == []
 
 
-def test_manifest_tells_hashes_and_counts(run: Path) -> None:
+def test_manifest_tells_hashes_and_counts(files: list[Path], run: Path) -> None:
     """What was read and written can be checked by it."""
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["options"]["seed"] == 7
-    assert [one["file"] for one in manifest["inputs"]] == ["data/test/weather_info.json", "data/test/no_function.json"]
-    for told, file in zip(manifest["inputs"], FILES, strict=True):
+    assert [one["file"] for one in manifest["inputs"]] == ["data/test/weather_info.json", "no_function.json"]
+    for told, file in zip(manifest["inputs"], files, strict=True):
         assert told["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     for part, told in manifest["outputs"].items():
         assert told["sha256"] == hashlib.sha256((run / f"{part}.jsonl").read_bytes()).hexdigest()
@@ -122,9 +129,9 @@ def test_batches_never_leak(dialogues: list[list[str]], seed: int) -> None:
         assert len({where[index] for index in together if index in where}) <= 1
 
 
-def test_by_batch_tests_on_unseen_authors(tmp_path: Path) -> None:
+def test_by_batch_tests_on_unseen_authors(files: list[Path], tmp_path: Path) -> None:
     """Every batch is in one part, and no near duplicate across parts is left."""
-    manifest = write_split(FILES, tmp_path / "run_1", seed=1, by_batch=True)
+    manifest = write_split(files, tmp_path / "run_1", seed=1, by_batch=True)
     parts = parts_of(tmp_path / "run_1")
     batches = {part: {batch_of(item) for item in items} for part, items in parts.items()}
     assert {part: sorted(found) for part, found in batches.items()} == manifest["batches"]
@@ -136,14 +143,14 @@ def test_by_batch_tests_on_unseen_authors(tmp_path: Path) -> None:
     assert manifest["dropped"] == manifest["cases"]["taken"] - len(where)
 
 
-def test_balance_and_target_count(tmp_path: Path) -> None:
+def test_balance_and_target_count(files: list[Path], tmp_path: Path) -> None:
     """As many of each function and language, and as many in all as were asked for."""
-    balanced = write_split(FILES, tmp_path / "run_1", balance=True)
+    balanced = write_split(files, tmp_path / "run_1", balance=True)
     cells = Counter(stratum_of(item)[:2] for items in parts_of(tmp_path / "run_1").values() for item in items)
     assert len(cells) == 4
     assert len(set(cells.values())) == 1
     assert balanced["cases"]["taken"] == sum(cells.values()) < balanced["cases"]["read"]
-    write_split(FILES, tmp_path / "run_2", balance=True, target=200)
+    write_split(files, tmp_path / "run_2", balance=True, target=200)
     parts = parts_of(tmp_path / "run_2")
     assert {part: len(items) for part, items in parts.items()} == {"train": 160, "validation": 20, "test": 20}
     cells = Counter(stratum_of(item)[:2] for items in parts.values() for item in items)
