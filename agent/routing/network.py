@@ -135,7 +135,7 @@ class _Training:
         wanted = self._targets[batch.cases]
         sparse = np.zeros((len(batch.cases), len(batch.touched)), np.float32)
         sparse[batch.rows, batch.columns] = batch.values
-        touched = self._table[batch.touched]
+        touched = self._table.take(batch.touched, axis=0, mode="clip")
         inside: Floats = sparse @ touched + given @ weights[0]
         opened = (inside > 0) & (dice.random(inside.shape, np.float32) >= _DROPPED)
         factors = opened.astype(np.float32) / np.float32(1 - _DROPPED)
@@ -149,10 +149,12 @@ class _Training:
             weights[index] = kept * weights[index] - step
         gradient = sparse.T @ back
         squares = self._squares[batch.touched]
-        squares += np.float32(1 - _SPREAD) * (np.square(gradient).mean(axis=1, keepdims=True) - squares)
+        found = np.einsum("ij,ij->i", gradient, gradient)[:, None] / np.float32(HIDDEN)
+        squares += np.float32(1 - _SPREAD) * (found - squares)
         self._squares[batch.touched] = squares
         gradient *= np.float32(unbiased) / (np.sqrt(squares) + np.float32(_TINY))
-        self._table[batch.touched] = touched - gradient
+        touched -= gradient
+        self._table[batch.touched] = touched
 
 
 def _with_bias(rows: Sequence[Row]) -> Floats:
