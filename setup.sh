@@ -230,10 +230,13 @@ make_environment
 install_packages .
 learn &
 learning=$!
+# Whatever fails meanwhile ends it, too.
+trap 'pkill -P "$learning" 2>/dev/null || true' EXIT
 compile || fail "what was installed does not load; see $log"
 [ -z "$dev" ] || install_packages '.[dev,train]'
 install_mosquitto
 wait $learning || fail "the router could not learn; see $log"
+trap - EXIT
 .venv/bin/python -c 'from agent.credentials import Credentials; from agent.settings import settings; Credentials(settings()).prepare()'
 if [ -n "$dev" ]; then touch .venv/ready-dev; fi
 touch .venv/ready

@@ -1,5 +1,6 @@
 """The sentence encoder in eight bits, held to the package that its weights come from."""
 
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -106,8 +107,10 @@ def test_damaged_files_are_made_anew(loaded: tuple[Vocabulary, Encoder], tmp_pat
 
 
 def test_made_by_several_at_once(tmp_path: Path) -> None:
-    """They end with one folder, which all can read; that of an older version is gone."""
+    """They end with one folder, which all can read; that of an older version is gone, and that of a process killed."""
     (tmp_path / "encoder-0.1-1").mkdir()
+    (tmp_path / "encoder-0.2-1.part.x").mkdir()
+    os.utime(tmp_path / "encoder-0.2-1.part.x", (0, 0))
     with ThreadPoolExecutor(3) as pool:
         made = list(pool.map(load_encoder, [tmp_path] * 3))
     text = made[0][0].cut(TEXTS[0], marked=True)

@@ -5,9 +5,11 @@ comes of it is kept beside the trained models; the table of the pieces' meanings
 only what is looked up is fetched, and several routers share it.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 from importlib.metadata import version
 from importlib.resources import files
@@ -26,6 +28,8 @@ _FORM = 1
 _TABLE, _NUMBERS = "table.npy", "numbers.npz"
 _WORD = "vocabulary."
 _MAKING = ".part."
+_LONGEST_S = 600.0
+"""Making the files takes seconds."""
 
 
 def load_encoder(models: Path) -> tuple[Vocabulary, Encoder]:
@@ -83,8 +87,15 @@ def _put(made: Path, folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             made.rename(folder)
     for other in folder.parent.glob("encoder-*"):
-        if other != folder and _MAKING not in other.name:
+        if other != folder and (_MAKING not in other.name or _is_left(other)):
             shutil.rmtree(other, ignore_errors=True)
+
+
+def _is_left(made: Path) -> bool:
+    """Whether a folder in the making is one of a process that was killed."""
+    with contextlib.suppress(FileNotFoundError):
+        return made.stat().st_mtime < time.time() - _LONGEST_S
+    return False
 
 
 def _table(stored: Any, parts: int) -> NDArray[np.uint8]:
