@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from agent.ollama_answers import Installed, Part, Progress, ToolCall, part_of, plain
-from agent.ollama_errors import ModelMissing, OllamaError, OllamaGone, away
+from agent.ollama_errors import ModelMissing, OllamaError, OllamaGone, away, no_address
 
 if TYPE_CHECKING:
     from agent.ollama_wire import Wire
@@ -108,12 +108,13 @@ class Ollama:
         """Raises `OllamaGone` where nothing listens: who has no Ollama needs no HTTP client to find that out."""
         try:
             address = urlsplit(self.url)
-            host, port = address.hostname, address.port or _PORTS[address.scheme]
-        except (ValueError, KeyError):
-            return  # no address; the HTTP client says so
-        try:
+            port = address.port or _PORTS.get(address.scheme)
+            if not address.hostname or port is None:
+                raise no_address(self.url)
             async with asyncio.timeout(self._connect_s):
-                _, writer = await asyncio.open_connection(host, port)
+                _, writer = await asyncio.open_connection(address.hostname, port)
+        except ValueError:
+            raise no_address(self.url) from None
         except OSError:
             raise away(self.url) from None
         writer.close()

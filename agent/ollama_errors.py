@@ -37,6 +37,11 @@ def away(url: str) -> OllamaGone:
     return OllamaGone(f"Ollama does not answer at {url}; start it with: ollama serve")
 
 
+def no_address(url: str) -> OllamaGone:
+    """What to raise where `url` is none."""
+    return OllamaGone(f"{url} is no address of Ollama; set FUNCGEMMA_OLLAMA_URL.")
+
+
 def refusal(said: str, model: str, status: int | None) -> OllamaError:
     """What to raise for an error that Ollama reported.
 

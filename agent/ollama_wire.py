@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import aiohttp
 
-from agent.ollama_errors import OllamaError, OllamaGone, away, decoded, refusal, refused
+from agent.ollama_errors import OllamaError, OllamaGone, away, decoded, no_address, refusal, refused
 
 _LINE = 4 * 1024 * 1024
 """Longest line, bytes: a call comes whole in one, and so do the tokens of a prompt."""
@@ -155,7 +155,7 @@ class Wire:
 
     def _gone(self, error: Exception, waited: float) -> OllamaGone:
         if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
-            return OllamaGone(f"{self.url} is no address of Ollama; set FUNCGEMMA_OLLAMA_URL.")
+            return no_address(self.url)
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ServerTimeoutError):
             return away(self.url)
         if isinstance(error, TimeoutError):

@@ -1,6 +1,8 @@
 """The client of Ollama, on a server that speaks its protocol."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from agent.ollama import ModelMissing, Ollama, OllamaError, OllamaGone, Part, ToolCall
 from agent.ollama_errors import refusal
+from agent.settings import PROJECT
 from tests.conftest import PATIENCE_S
 from tests.ollama_functiongemma import PHRASE, render
 from tests.ollama_server import OllamaServer, Pulling, Reply
@@ -355,3 +358,40 @@ async def test_model_is_made_of_files_that_are_sent_once(server: OllamaServer, o
     with pytest.raises(OllamaError, match="blob not found"):
         async for _ in ollama.create("other", {"x": "sha256:0"}):
             pass
+
+
+def test_nobody_loads_an_http_client_for_nothing() -> None:
+    """Where nothing listens a worker finds that out without one; it would double the time of its start."""
+    program = """
+import asyncio, sys
+from agent.ollama import Ollama, OllamaGone
+from workers import chat, functions, journal, router
+
+try:
+    asyncio.run(Ollama("http://127.0.0.1:9").version())
+except OllamaGone as error:
+    print(error)
+print("aiohttp" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "Ollama does not answer at http://127.0.0.1:9; start it with: ollama serve",
+        "False",
+    ]
+
+
+def test_journal_loads_no_json_schema() -> None:
+    """It follows no cards, so that it is back sooner."""
+    program = "import sys; from workers import journal; print('jsonschema' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "http://[::1", "nowhere://host", f"http://{'a' * 70}.example", "http://h:x"]
+)
+async def test_address_that_is_none(url: str) -> None:
+    """The setting is named, whatever is wrong with it."""
+    async with Ollama(url) as ollama:
+        with pytest.raises(OllamaGone, match="is no address of Ollama; set FUNCGEMMA_OLLAMA_URL"):
+            await ollama.version()
