@@ -47,7 +47,7 @@ def up(arguments: argparse.Namespace, settings: Settings) -> int:
         if running(settings):
             raise AlreadyRunning
         command = ["up", "--slots", arguments.slots]
-        return uvloop.run(with_client(settings, _noop, started(settings, command, stay=True)))
+        return uvloop.run(with_client(settings, _tell_running, started(settings, command, stay=True)))
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -61,7 +61,8 @@ def up(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-async def _noop(_client: Client, _bus: MqttBus) -> int:
+async def _tell_running(_client: Client, _bus: MqttBus) -> int:
+    print("FuncGemma is running. Talk to it with: funcgemma chat. Stop it with: funcgemma down")
     return 0
 
 

@@ -91,7 +91,9 @@ def test_up_detached_says_and_down(settings: Settings) -> None:
     """The commands that scripts use: up, status, say, functions, down; and orphans of a killed supervisor are ended."""
     import json
 
-    assert funcgemma(settings, "up", "--detach").returncode == 0
+    up = funcgemma(settings, "up", "--detach")
+    assert (up.returncode, up.stderr) == (0, "")
+    assert "Stop it with: funcgemma down" in up.stdout
     status = json.loads(funcgemma(settings, "status", "--json").stdout)
     assert status["ready"] is True
     assert {one["role"] for one in status["components"]} == {
